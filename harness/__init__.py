@@ -1,0 +1,1 @@
+"""Measure and analyse: metrics, shared passes, the runner, the store, statistics and the CLI."""

@@ -1,0 +1,1 @@
+"""Documents from tables: report sections and their renderers."""
