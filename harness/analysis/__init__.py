@@ -1,0 +1,1 @@
+"""Statistics of scores against ground truth; imports no torch."""
