@@ -3,13 +3,47 @@
 A architectures, M metrics, S initialisation seeds, R training repeats.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.types import Outcome
+
+COLUMNS = (
+    "benchmark", "architecture", "metric", "version", "dataset", "batch_size", "init", "init_seed",
+    "value", "outcome", "reason", "seconds_standalone", "seconds_marginal",
+)  # fmt: skip
+"""The columns of an export of scores."""
+
+KEY = ["architecture", "metric", "init_seed"]
+
+
+class Truth(Protocol):
+    """What the analysis asks of a ground truth; ``zcbench.datasets.truth.Target`` is one."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset trained on."""
+
+    @property
+    def source(self) -> str:
+        """The table that the accuracies come from."""
+
+    @property
+    def mean(self) -> pd.Series:
+        """Mean accuracy in [0, 1], indexed by architecture."""
+
+    @property
+    def repeats(self) -> pd.DataFrame:
+        """Accuracy in [0, 1], architecture x training seed; without rows or columns where unknown."""
+
+    def describe(self) -> str:
+        """Return one sentence: dataset, split, epochs, seeds, source, kind."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +67,9 @@ class ScoreTable:
         seconds_marginal: float64[A, M, S].
         truth: float64[A], the mean accuracy in [0, 1] that the scores are held against.
         repeats: float64[A, R], accuracy for each training seed; R = 0 where the source has only means.
+        versions: M versions of the metrics; empty where unknown.
+        seeds: S initialisation seeds; empty where unknown.
+        without_truth: architectures that were scored but left out, because they have no truth.
     """
 
     benchmark: str
@@ -51,6 +88,9 @@ class ScoreTable:
     seconds_marginal: NDArray[np.float64]
     truth: NDArray[np.float64]
     repeats: NDArray[np.float64]
+    versions: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()
+    without_truth: int = 0
 
     def __post_init__(self) -> None:
         shape = (len(self.architectures), len(self.metrics))
@@ -61,7 +101,12 @@ class ScoreTable:
     def signed(self) -> NDArray[np.float64]:
         """Mean score over the seeds, float64[A, M], negated where low is better; NaN unless all are ok."""
         sign = np.where(np.array(self.higher_is_better, dtype=bool), 1.0, -1.0)
-        return self.values.mean(axis=2) * sign if self.values.size else self.values[:, :, 0]
+        return np.asarray(self.values.mean(axis=2) * sign) if self.values.size else self.values.sum(axis=2)
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Whether a metric was tried and has no value, bool[A, M]: some seed is undefined or failed."""
+        return np.asarray(np.isin(self.outcome, [Outcome.UNDEFINED, Outcome.FAILED]).any(axis=2))
 
     def frame(self) -> pd.DataFrame:
         """Return one row an architecture: the truth and the mean score of every metric."""
@@ -69,3 +114,122 @@ class ScoreTable:
         frame.insert(0, "truth", self.truth)
         frame.insert(0, "architecture", self.architectures)
         return frame
+
+
+def assemble(
+    scores: pd.DataFrame,
+    target: Truth,
+    *,
+    benchmark: str,
+    higher_is_better: Mapping[str, bool],
+    population: str = "all",
+    keep: Callable[[str], bool] | None = None,
+    recipe: str = "",
+) -> ScoreTable:
+    """Join exported scores with a ground truth.
+
+    Architectures and metrics come out sorted by name, whatever the order of the rows. Of a metric that is
+    present in several versions the highest is kept. Architectures without truth are left out and counted.
+
+    Args:
+        scores: rows with the columns of an export, of one dataset, batch size and initialisation.
+        target: the ground truth.
+        benchmark: rows of other benchmarks are ignored.
+        higher_is_better: by metric, with or without its parameters in brackets.
+        population: name of the set of architectures that ``keep`` selects.
+        keep: which architectures belong to the population; None keeps all.
+        recipe: one sentence on how the scores were made; made from the rows when empty.
+
+    Raises:
+        ZcbenchError: columns are missing, rows are of several recipes or repeated, a metric is unknown, or no
+            scored architecture has truth.
+    """
+    rows = _select(scores, benchmark, keep)
+    mean = target.mean.dropna()
+    _check_unique(mean.index, f"the truth {target.describe()}")
+    scored = rows["architecture"].unique()
+    known = sorted(set(scored) & set(mean.index))
+    if not known:
+        raise ZcbenchError(
+            f'none of the {len(scored)} scored architectures of "{benchmark}" (population "{population}") '
+            f"has a ground truth in {target.describe()}; score other architectures or take another target"
+        )
+    rows = rows[rows["architecture"].isin(known)]
+    metrics, seeds = sorted(rows["metric"].unique()), sorted(rows["init_seed"].unique())
+    cube = _Cube(rows, known, metrics, seeds)
+    repeats = target.repeats.reindex(known)
+    return ScoreTable(
+        benchmark=benchmark, target=target.dataset, source=target.source,
+        truth_description=target.describe(), recipe=recipe or _recipe(rows, seeds), population=population,
+        architectures=tuple(known), metrics=tuple(metrics),
+        higher_is_better=tuple(_direction(name, higher_is_better) for name in metrics),
+        values=np.where(cube.text("outcome") == Outcome.OK, cube.number("value"), np.nan),
+        outcome=cube.text("outcome"), reason=cube.text("reason"),
+        seconds_standalone=cube.number("seconds_standalone"),
+        seconds_marginal=cube.number("seconds_marginal"),
+        truth=mean.loc[known].to_numpy(dtype=np.float64), repeats=repeats.to_numpy(dtype=np.float64),
+        versions=tuple(int(v) for v in rows.groupby("metric")["version"].max().loc[metrics]),
+        seeds=tuple(int(s) for s in seeds), without_truth=len(scored) - len(known),
+    )  # fmt: skip
+
+
+class _Cube:
+    """Places the rows of an export into arrays [A, M, S]."""
+
+    def __init__(self, rows: pd.DataFrame, architectures: list[str], metrics: list[str], seeds: list[int]):
+        self.rows = rows
+        self.shape = (len(architectures), len(metrics), len(seeds))
+        axes = zip(KEY, (architectures, metrics, seeds), strict=True)
+        self.at = tuple(pd.Index(names).get_indexer(rows[key]) for key, names in axes)
+
+    def number(self, column: str) -> NDArray[np.float64]:
+        """Return the column as float64[A, M, S], NaN where there is no row."""
+        out = np.full(self.shape, np.nan)
+        out[self.at] = pd.to_numeric(self.rows[column]).to_numpy(dtype=np.float64, na_value=np.nan)
+        return out
+
+    def text(self, column: str) -> NDArray[np.str_]:
+        """Return the column as str[A, M, S], empty where there is no row."""
+        cells = self.rows[column].fillna("").to_numpy(dtype=np.str_)
+        out = np.full(self.shape, "", dtype=cells.dtype)
+        out[self.at] = cells
+        return out
+
+
+def _select(scores: pd.DataFrame, benchmark: str, keep: Callable[[str], bool] | None) -> pd.DataFrame:
+    missing = [name for name in COLUMNS if name not in scores.columns]
+    if missing:
+        raise ZcbenchError(f"the scores lack the columns {', '.join(missing)}; are they a zcbench export?")
+    rows = scores[scores["benchmark"] == benchmark]
+    if keep is not None:
+        kept = {name: keep(name) for name in rows["architecture"].unique()}
+        rows = rows[rows["architecture"].map(kept).astype(bool)]
+    if rows.empty:
+        raise ZcbenchError(f'there are no scores of benchmark "{benchmark}" in the chosen population')
+    rows = rows[rows["version"] == rows.groupby("metric")["version"].transform("max")]
+    for column in ("dataset", "batch_size", "init"):
+        found = sorted(rows[column].unique())
+        if len(found) > 1:
+            raise ZcbenchError(f"the scores mix several values of {column}: {found}; choose one")
+    _check_unique(pd.MultiIndex.from_frame(rows[KEY]), "the scores")
+    return rows
+
+
+def _check_unique(index: pd.Index, what: str) -> None:
+    if index.has_duplicates:
+        raise ZcbenchError(f"{what}: several rows for {index[index.duplicated()][0]}")
+
+
+def _recipe(rows: pd.DataFrame, seeds: list[int]) -> str:
+    first = rows.iloc[0]
+    return (
+        f"dataset {first['dataset']}, batch size {first['batch_size']}, initialisation {first['init']}, "
+        f"{len(seeds)} initialisation seed{'s' if len(seeds) > 1 else ''}"
+    )
+
+
+def _direction(metric: str, higher_is_better: Mapping[str, bool]) -> bool:
+    for name in (metric, metric.split("(")[0]):
+        if name in higher_is_better:
+            return higher_is_better[name]
+    raise unknown("metric", metric, higher_is_better)

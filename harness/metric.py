@@ -1,0 +1,175 @@
+"""A metric: a pure function of quantities, with its name, version, citation and direction."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.passes.spec import Need, Needs, Quantity, Static
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ParameterValue = int | float
+NeedOf = Need | Callable[..., Need]
+"""A need, or a function of the metric's parameters that returns one."""
+
+
+class Undefined(Exception):  # noqa: N818 - it is an outcome, not an error
+    """Raised by a metric that has no value here, for a reason known without looking at numbers."""
+
+
+class _Required:
+    """Marks a parameter without a default."""
+
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED = _Required()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A value that is undefined where a condition holds, without asking the device for it now.
+
+    Attributes:
+        value: the score, [].
+        conditions: pairs of a boolean tensor [] and the reason it stands for.
+    """
+
+    value: Tensor
+    conditions: tuple[tuple[Tensor, str], ...]
+
+
+def undefined_where(value: Tensor, *conditions: tuple[Tensor, str]) -> Checked:
+    """Return a value that becomes ``undefined`` with the first reason whose condition is true."""
+    return Checked(value, conditions)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A training-free metric.
+
+    Attributes:
+        name: the paper's name in lower snake case.
+        version: rises whenever a score changes.
+        function: a pure function of the needs (and of the parameters that its signature names).
+        cite: the citation.
+        caveats: what a user must know before trusting the number.
+        higher_is_better: whether a high score is meant to predict a high accuracy.
+        parameters: parameter values, part of the metric's identity.
+        defaults: the values that are not shown in the key.
+        declared: needs as declared, by argument.
+    """
+
+    name: str
+    version: int
+    function: Callable[..., Tensor | Checked]
+    cite: str
+    caveats: str
+    higher_is_better: bool
+    parameters: Mapping[str, ParameterValue | _Required]
+    defaults: Mapping[str, ParameterValue | _Required]
+    declared: Mapping[str, NeedOf]
+
+    @property
+    def key(self) -> str:
+        """The name, followed by the parameters that are not at their default, sorted: ``swap(repeats=32)``."""
+        changed = {k: v for k, v in sorted(self.parameters.items()) if v != self.defaults[k]}
+        return self.name + (f"({','.join(f'{k}={v}' for k, v in changed.items())})" if changed else "")
+
+    @property
+    def needs(self) -> Needs:
+        """What the function's arguments stand for, with this metric's parameters."""
+        return Needs(tuple((name, self._need(need)) for name, need in self.declared.items()))
+
+    @property
+    def needs_pass(self) -> bool:
+        """Whether a pass over data is needed; if so, the metric is undefined on a disconnected network."""
+        return not all(isinstance(q, Static) for q in self.needs.quantities())
+
+    def _need(self, need: NeedOf) -> Need:
+        if isinstance(need, Quantity | tuple):
+            return need
+        return need(**{k: self.parameters[k] for k in inspect.signature(need).parameters})
+
+    def missing_parameters(self) -> tuple[str, ...]:
+        """Names of required parameters that have no value yet."""
+        return tuple(k for k, v in self.parameters.items() if isinstance(v, _Required))
+
+    def with_parameters(self, **values: ParameterValue) -> Metric:
+        """Return the same metric with other parameter values.
+
+        Raises:
+            ZcbenchError: for a parameter that it does not have, or of another type.
+        """
+        for name, value in values.items():
+            if name not in self.defaults:
+                raise unknown(f"parameter of {self.name}", name, self.defaults)
+            if isinstance(self.defaults[name], int) and not isinstance(value, int):
+                raise ZcbenchError(f"parameter {name} of {self.name} is a whole number, not {value!r}")
+        return replace(self, parameters={**self.parameters, **values})
+
+    def __call__(self, values: Mapping[Quantity, Any]) -> Tensor | Checked:
+        """Compute the score from the values of its quantities.
+
+        Args:
+            values: a value for every quantity that the metric needs, or the reason why there is none.
+
+        Raises:
+            Undefined: where one of the quantities has no value.
+        """
+        for quantity in self.needs.quantities():
+            if isinstance(values[quantity], Undefined):
+                raise values[quantity]
+        arguments: dict[str, Any] = {
+            name: tuple(values[q] for q in need) if isinstance(need, tuple) else values[need]
+            for name, need in self.needs.items
+        }
+        named = inspect.signature(self.function).parameters
+        return self.function(**arguments, **{k: v for k, v in self.parameters.items() if k in named})
+
+
+def metric(
+    name: str,
+    *,
+    version: int,
+    cite: str,
+    caveats: str,
+    higher_is_better: bool,
+    parameters: Mapping[str, ParameterValue | _Required] | None = None,
+    **needs: NeedOf,
+) -> Callable[[Callable[..., Tensor | Checked]], Metric]:
+    """Turn a pure function of quantities into a metric.
+
+    The remaining keyword arguments declare, for every argument of the function, the quantity it stands
+    for, or a function of the metric's parameters that returns it. The declaration is checked against
+    the signature here, when the file is imported.
+
+    Args:
+        name: the paper's name in lower snake case.
+        version: an integer that rises whenever a score changes.
+        cite: the citation.
+        caveats: what a user must know before trusting the number.
+        higher_is_better: whether a high score is meant to predict a high accuracy.
+        parameters: names and default values; ``REQUIRED`` for one without a default.
+        **needs: argument name to need.
+    """
+    values = dict(parameters or {})
+
+    def decorate(function: Callable[..., Tensor | Checked]) -> Metric:
+        wanted = set(inspect.signature(function).parameters)
+        if wanted - set(values) != set(needs):
+            raise TypeError(
+                f"metric {name}: the function takes {sorted(wanted)}, but needs are declared for {sorted(needs)}"
+            )
+        return Metric(
+            name=name, version=version, function=function, cite=cite, caveats=caveats,
+            higher_is_better=higher_is_better, parameters=values, defaults=dict(values), declared=needs,
+        )
+
+    return decorate

@@ -1,0 +1,123 @@
+"""From needs to the fewest passes: forward > target > quantities. Pure data; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from zcbench.harness.passes.spec import (
+    Differentiated,
+    Forward,
+    HessianGradient,
+    MultiplyAccumulates,
+    Quantity,
+    Recorded,
+    Static,
+    Target,
+)
+
+
+@dataclass(frozen=True)
+class Backward:
+    """One backward pass from one target of one forward.
+
+    Attributes:
+        target: the scalar that is differentiated.
+        quantities: what is read off this pass.
+        hessian: whether the Hessian-vector product follows, which needs the gradient's own graph.
+    """
+
+    target: Target
+    quantities: tuple[Differentiated, ...]
+    hessian: bool
+
+    @property
+    def count(self) -> int:
+        """Backward passes: the gradient, and one more for the Hessian-vector product."""
+        return 2 if self.hessian else 1
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass with everything that is recorded on it and differentiated from it."""
+
+    forward: Forward
+    recorded: tuple[Recorded | MultiplyAccumulates, ...]
+    backwards: tuple[Backward, ...]
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Everything this pass provides."""
+        return (*self.recorded, *(q for b in self.backwards for q in b.quantities))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The passes for a set of quantities, each forward and each target once.
+
+    Attributes:
+        passes: forward passes in a fixed order that does not depend on the order of the needs.
+        static: quantities that need no pass.
+    """
+
+    passes: tuple[Pass, ...]
+    static: tuple[Quantity, ...]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Number of forward and backward passes; a Hessian-vector product counts as one backward."""
+        return {
+            "forwards": len(self.passes),
+            "backwards": sum(b.count for p in self.passes for b in p.backwards),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain data for ``zcbench plan --json``."""
+        return {
+            "totals": self.totals,
+            "passes": [
+                {
+                    "forward": str(p.forward),
+                    "recorded": [type(q).__name__ for q in p.recorded],
+                    "backwards": [
+                        {
+                            "target": str(b.target),
+                            "quantities": [type(q).__name__ for q in b.quantities],
+                            "hessian_vector_product": b.hessian,
+                        }
+                        for b in p.backwards
+                    ],
+                }
+                for p in self.passes
+            ],
+            "static": [type(q).__name__ for q in self.static],
+        }
+
+
+def plan(quantities: Iterable[Quantity]) -> Plan:
+    """Group quantities into passes.
+
+    Args:
+        quantities: what the metrics need; equal ones are computed once.
+    """
+    needed = sorted(set(quantities), key=repr)
+    forwards = sorted(
+        {q.forward for q in needed if isinstance(q, Recorded | Differentiated | MultiplyAccumulates)}, key=repr
+    )
+    return Plan(
+        passes=tuple(_one_pass(forward, needed) for forward in forwards),
+        static=tuple(q for q in needed if isinstance(q, Static) and not isinstance(q, MultiplyAccumulates)),
+    )
+
+
+def _one_pass(forward: Forward, needed: list[Quantity]) -> Pass:
+    recorded = tuple(q for q in needed if isinstance(q, Recorded | MultiplyAccumulates) and q.forward == forward)
+    differentiated = [q for q in needed if isinstance(q, Differentiated) and q.forward == forward]
+    backwards = []
+    for target in sorted({q.target for q in differentiated}):
+        of_target = tuple(q for q in differentiated if q.target == target)
+        backwards.append(Backward(target, of_target, any(isinstance(q, HessianGradient) for q in of_target)))
+    # The graph of a Hessian-vector product is the largest: it comes last, when nothing else is kept alive.
+    backwards.sort(key=lambda b: b.hessian)
+    return Pass(forward, recorded, tuple(backwards))

@@ -1,0 +1,229 @@
+"""How each recorded quantity is reduced inside its pass to a small sufficient statistic.
+
+Everything stays on the device: no ``.item()``, no ``.cpu()``, no boolean mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from zcbench.harness.metric import Undefined
+from zcbench.harness.passes.spec import (
+    ActivationPatterns,
+    BatchVariance,
+    ChannelFisher,
+    Logits,
+    MultiplyAccumulates,
+    PoolInput,
+    Quantity,
+    ReluGram,
+)
+
+MAX_PATTERN_BITS = 62
+
+
+class ReluGramRecorder:
+    """Adds up the agreements of binary codes, layer by layer.
+
+    With s = ±1 for a code of M bits, the number of agreements is (s_i · s_j + M) / 2: one product
+    instead of two. It is exact in float32, whose integers reach 2^24, as long as a layer has fewer
+    than 2^24 values an image.
+    """
+
+    types = (nn.ReLU,)
+
+    def __init__(self, quantity: ReluGram) -> None:
+        self.quantity = quantity
+        self._gram: Tensor | None = None
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Add one layer; ``output > 0`` is ``input > 0``, also where the layer works in place."""
+        code = (output.detach() > 0).flatten(1)  # [N, M]
+        signs = code.to(torch.float32).mul_(2).sub_(1)
+        agreements = (signs @ signs.T).double().add_(code.shape[1]).div_(2)  # [N, N]
+        self._gram = agreements if self._gram is None else self._gram + agreements
+
+    def value(self) -> Tensor:
+        """Return K, float64 [N, N]."""
+        if self._gram is None:
+            raise Undefined("the network has no nn.ReLU layer")
+        return self._gram
+
+
+class ActivationPatternsRecorder:
+    """Packs the S signs of every value behind a ReLU into one integer and counts the distinct ones."""
+
+    types = (nn.ReLU,)
+
+    def __init__(self, quantity: ActivationPatterns) -> None:
+        self.quantity = quantity
+        self._codes: list[Tensor] = []
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Pack one layer; the authors' code looks at ReLUs with 4-D values only."""
+        if output.dim() != 4:
+            return
+        signs = (output.detach() > 0).flatten(1)  # [S, V]
+        if len(signs) > MAX_PATTERN_BITS:
+            raise Undefined(f"patterns of more than {MAX_PATTERN_BITS} images do not fit an integer")
+        dtype = torch.int32 if len(signs) < 32 else torch.int64
+        code = torch.zeros_like(signs[0], dtype=dtype)
+        for row in signs:
+            code = code.mul_(2).add_(row)
+        self._codes.append(code)
+
+    def value(self) -> Tensor:
+        """Return the number of distinct patterns, int64 []: sorted neighbours that differ, plus one."""
+        if not self._codes:
+            raise Undefined("the network has no nn.ReLU layer with 4-D values")
+        codes = torch.cat(self._codes).sort().values
+        return (codes[1:] != codes[:-1]).sum() + 1
+
+
+class BatchVarianceRecorder:
+    """Reads the variance of the batch off the running statistics, which start at zero in every pass."""
+
+    types = (nn.BatchNorm2d,)
+
+    def __init__(self, quantity: BatchVariance) -> None:
+        self.quantity = quantity
+        self._variances: dict[str, Tensor] = {}
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Divide what one update from zero left in ``running_var`` by the momentum."""
+        assert isinstance(module, nn.BatchNorm2d)
+        if module.running_var is None:
+            raise Undefined(f"batch norm {name} keeps no running statistics")
+        momentum = 1.0 if module.momentum is None else module.momentum
+        self._variances[name] = module.running_var.detach().double().mean() / momentum
+
+    def value(self) -> dict[str, Tensor]:
+        """Return {name: []}, empty for a network without BatchNorm2d."""
+        return self._variances
+
+
+class PoolInputRecorder:
+    """Keeps what enters the last global average pooling."""
+
+    types = (nn.AdaptiveAvgPool2d,)
+
+    def __init__(self, quantity: PoolInput) -> None:
+        self.quantity = quantity
+        self._features: Tensor | None = None
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep the input; later calls replace it."""
+        self._features = inputs[0].detach()
+
+    def value(self) -> Tensor:
+        """Return the features, [N, c, h, w]."""
+        if self._features is None:
+            raise Undefined("the network has no nn.AdaptiveAvgPool2d before which to look")
+        return self._features
+
+
+class LogitsRecorder:
+    """Keeps nothing by itself: the pass hands the logits over."""
+
+    types = ()
+
+    def __init__(self, quantity: Logits) -> None:
+        self.quantity = quantity
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Nothing to see: no type of module is watched."""
+
+
+class MultiplyAccumulatesRecorder:
+    """Counts from shapes: one multiply-accumulate for every weight and output position."""
+
+    types = (nn.Conv2d, nn.Linear)
+
+    def __init__(self, quantity: MultiplyAccumulates) -> None:
+        self.quantity = quantity
+        self._counts: dict[str, int] = {}
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Add one call of one layer."""
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        count = output[0].numel() * module.weight[0].numel()
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            count += output[0].numel()
+        self._counts[name] = self._counts.get(name, 0) + count
+
+    def value(self) -> dict[str, int]:
+        """Return {name: multiply-accumulates for one image}."""
+        return self._counts
+
+
+class ChannelFisherRecorder:
+    """Keeps outputs of Conv2d and Linear layers, and the edges of the graph at which to ask for gradients.
+
+    No backward hook is needed: the gradient at an edge is what a full backward hook would see, also where
+    a later layer works in place. There the value itself would be overwritten, so it is copied.
+    """
+
+    types = (nn.Conv2d, nn.Linear)
+
+    def __init__(self, quantity: ChannelFisher, *, copy: bool) -> None:
+        self.quantity = quantity
+        self.edges: list[GradientEdge] = []
+        self._copy = copy
+        self._names: list[str] = []
+        self._outputs: list[Tensor] = []
+        self._versions: list[int] = []
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Keep one output and its edge."""
+        if not output.requires_grad:
+            return
+        self.edges.append(get_gradient_edge(output))
+        self._names.append(f"{name}.weight" if name else "weight")  # as in Parameters
+        self._outputs.append(output.detach().clone() if self._copy else output.detach())
+        self._versions.append(self._outputs[-1]._version)
+
+    def reduce(self, gradients: Sequence[Tensor | None]) -> dict[str, Tensor]:
+        """Return ½ mean_n (Σ_space a g)² a channel, float32 [c], summed over several calls of one layer."""
+        fisher: dict[str, Tensor] = {}
+        for name, output, version, gradient in zip(
+            self._names, self._outputs, self._versions, gradients, strict=True
+        ):
+            if output._version != version:
+                raise RuntimeError(f"the output of {name} was overwritten in place; build the network without")
+            # A layer on a dead edge of the cell has no gradient: its Fisher information is 0.
+            product = torch.zeros_like(output) if gradient is None else output * gradient.detach()
+            if product.dim() > 2:
+                product = product.sum(dim=tuple(range(2, product.dim())))  # [N, c]
+            channels = product.square().mean(dim=0).div(2)  # [c]
+            fisher[name] = fisher[name] + channels if name in fisher else channels
+        return fisher
+
+
+def row_correlation(rows: Tensor) -> Tensor:
+    """Pearson correlation of rows, written out: ``torch.corrcoef`` needs the host.
+
+    Args:
+        rows: [N, d].
+
+    Returns:
+        float64 [N, N]; NaN where a row is constant.
+    """
+    centred = rows.double()
+    centred = centred - centred.mean(dim=1, keepdim=True)
+    covariance = centred @ centred.T
+    deviation = covariance.diagonal().sqrt()
+    return (covariance / deviation[:, None] / deviation[None, :]).clamp(-1, 1)
+
+
+RECORDERS: dict[type[Quantity], Callable[[Any], Any]] = {
+    ReluGram: ReluGramRecorder,
+    ActivationPatterns: ActivationPatternsRecorder,
+    BatchVariance: BatchVarianceRecorder,
+    PoolInput: PoolInputRecorder,
+    MultiplyAccumulates: MultiplyAccumulatesRecorder,
+}

@@ -1,0 +1,214 @@
+"""What a metric may ask for, as values: forwards, targets and quantities. Imports no torch.
+
+Equality means shareable: two metrics that need equal quantities get the same tensor from the same
+pass. Symbols: N images in the mini-batch, C classes, L layers, *p the shape of a parameter.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Inputs(StrEnum):
+    """What is fed to the network."""
+
+    IMAGES = "images"
+    ONES = "ones"
+    """One image of ones, [1, c, h, w]."""
+    GAUSSIAN = "gaussian"
+    """x ~ N(0, 1), [N, c, h, w], drawn from (recipe, draw)."""
+    PERTURBED = "perturbed"
+    """x + 0.01 x', with the x of GAUSSIAN and x' ~ N(0, 1) drawn independently."""
+    SHAPE = "shape"
+    """One image on the meta device: shapes only, no arithmetic."""
+
+
+class Weights(StrEnum):
+    """Which weights the network has during the pass."""
+
+    INITIAL = "initial"
+    """As the recipe's initialisation made them."""
+    ABSOLUTE = "absolute"
+    """The absolute value of every parameter."""
+    NORMAL = "normal"
+    """Redrawn: convolution and linear weights N(0, 1), biases 0, norms at 1 and 0."""
+
+
+class Norm(StrEnum):
+    """What batch normalisation does."""
+
+    BATCH = "batch"
+    """Normalises with the statistics of the batch (training mode)."""
+    OFF = "off"
+    """Is the identity."""
+
+
+class Dtype(StrEnum):
+    """Floating-point type of a pass."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
+class Target(StrEnum):
+    """The scalar that is differentiated."""
+
+    LOSS = "loss"
+    """Cross-entropy, mean over the N images."""
+    LOGIT_SUM = "logit_sum"
+    """Sum of the logits over images and classes."""
+
+
+@dataclass(frozen=True, order=True)
+class Forward:
+    """One forward pass; equal forwards are run once.
+
+    Attributes:
+        inputs: what is fed.
+        weights: with which weights.
+        norm: what batch normalisation does.
+        dtype: in which floating-point type.
+        draw: number of the random draw, for inputs and weights that are drawn.
+        samples: only the first so many images; None for all.
+    """
+
+    inputs: Inputs = Inputs.IMAGES
+    weights: Weights = Weights.INITIAL
+    norm: Norm = Norm.BATCH
+    dtype: Dtype = Dtype.FLOAT32
+    draw: int = 0
+    samples: int | None = None
+
+    def __str__(self) -> str:
+        shown = f"{self.inputs} images" if self.inputs is not Inputs.IMAGES else "images"
+        first = f", first {self.samples}" if self.samples is not None else ""
+        draw = f", draw {self.draw}" if Weights.NORMAL in (self.weights,) else ""
+        return f"{shown}{first}, {self.weights} weights{draw}, norm {self.norm}, {self.dtype}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Base of everything that a metric may need."""
+
+
+@dataclass(frozen=True)
+class Static(Quantity):
+    """A quantity that needs no pass over data, so it exists for disconnected networks too."""
+
+
+@dataclass(frozen=True)
+class Parameters(Static):
+    """Weights of all Conv2d and Linear layers (no bias, no norm): {name: [*p]}."""
+
+    weights: Weights = Weights.INITIAL
+    dtype: Dtype = Dtype.FLOAT32
+
+
+@dataclass(frozen=True)
+class ParameterCount(Static):
+    """Number of trainable parameters of the network, biases and norms included: []."""
+
+
+@dataclass(frozen=True)
+class MultiplyAccumulates(Static):
+    """Multiply-accumulates of every Conv2d and Linear layer for one image, plus one for each bias entry
+    of a Linear layer: {name: int}. Counted from shapes on the meta device."""
+
+    forward: Forward = Forward(inputs=Inputs.SHAPE)
+
+
+@dataclass(frozen=True)
+class Labels(Static):
+    """The labels of the mini-batch: int64 [N]."""
+
+
+@dataclass(frozen=True)
+class ClassCount(Static):
+    """The number of classes of the dataset: int."""
+
+
+@dataclass(frozen=True)
+class Recorded(Quantity):
+    """A quantity that hooks read off a forward pass."""
+
+    forward: Forward = Forward()
+
+
+@dataclass(frozen=True)
+class Logits(Recorded):
+    """The network's output: [N, C]."""
+
+
+@dataclass(frozen=True)
+class ReluGram(Recorded):
+    """Agreements of the binary ReLU codes: K_ij = number of ReLU inputs, over all layers, that are
+    positive for both images i and j or for neither: float64 [N, N]."""
+
+
+@dataclass(frozen=True)
+class ActivationPatterns(Recorded):
+    """Number of distinct sample-wise patterns (a(x_1) > 0, ..., a(x_S) > 0) over all values a behind a
+    ReLU with 4-D output: int64 []. S = forward.samples, at most 62."""
+
+
+@dataclass(frozen=True)
+class BatchVariance(Recorded):
+    """Unbiased variance of the input of every BatchNorm2d over the batch, mean over its channels: {name: []}."""
+
+
+@dataclass(frozen=True)
+class PoolInput(Recorded):
+    """What enters the last global average pooling: [N, c, h, w]."""
+
+
+@dataclass(frozen=True)
+class Differentiated(Quantity):
+    """A quantity that needs a backward pass from a target."""
+
+    target: Target = Target.LOSS
+    forward: Forward = Forward()
+
+
+@dataclass(frozen=True)
+class ParamGradient(Differentiated):
+    """Gradient with respect to the weights of Conv2d and Linear layers, zero where there is none: {name: [*p]}."""
+
+
+@dataclass(frozen=True)
+class ChannelFisher(Differentiated):
+    """For every Conv2d and Linear layer with output a and g = ∂target/∂a:
+    ½ mean_n (Σ_space a g)² for each channel: {name: [c]}."""
+
+
+@dataclass(frozen=True)
+class InputGradientCorrelation(Differentiated):
+    """Pearson correlation matrix of the rows ∂target/∂x_n, flattened: float64 [N, N]; NaN where a row is constant."""
+
+    target: Target = Target.LOGIT_SUM
+
+
+@dataclass(frozen=True)
+class HessianGradient(Differentiated):
+    """H g with g = ∂target/∂w held constant and H the Hessian with respect to the same weights
+    (those of Conv2d and Linear): {name: [*p]}. One double backward that reuses the shared g."""
+
+
+Need = Quantity | tuple[Quantity, ...]
+"""What one argument of a metric stands for: a quantity, or several of them."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The needs of a metric: argument name to quantity or quantities.
+
+    Attributes:
+        items: pairs of argument name and need, in the order of the signature.
+    """
+
+    items: tuple[tuple[str, Need], ...] = field(default=())
+
+    def quantities(self) -> tuple[Quantity, ...]:
+        """All quantities, flattened, each once."""
+        flat: dict[Quantity, None] = {}
+        for _, need in self.items:
+            flat.update(dict.fromkeys(need if isinstance(need, tuple) else (need,)))
+        return tuple(flat)
