@@ -1,0 +1,113 @@
+"""Mini-batches of images as numpy arrays: class-balanced, seeded, normalised.
+
+CIFAR and ImageNet16-120 are normalised as in the training code of NAS-Bench-201.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from zcbench.datasets.images import cifar, embedded, imagenet16
+from zcbench.datasets.images.batch import Batch, Pixels, balanced_draw
+from zcbench.harness.errors import ZcbenchError, unknown
+
+__all__ = ["Batch", "DatasetInfo", "datasets", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInfo:
+    """What is known of an image dataset before it is read.
+
+    Attributes:
+        name: its name on the command line.
+        classes: number of classes.
+        side: height and width of an input.
+        needs_files: whether image files are needed.
+        mean: mean per channel, in units of a pixel.
+        std: standard deviation per channel, in units of a pixel.
+        white: the largest value of a pixel.
+        note: what else happens to a pixel.
+    """
+
+    name: str
+    classes: int
+    side: int
+    needs_files: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    white: float
+    note: str = ""
+
+    @property
+    def preprocessing(self) -> str:
+        """How pixels become inputs, in words; part of the recipe."""
+        if not self.mean:
+            return self.note
+        mean, std = (",".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.note}(pixel-mean)/std with mean {mean} and std {std} of {self.white:g}"
+
+
+_DATASETS = (
+    DatasetInfo("cifar10", 10, 32, True, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7), 255),
+    DatasetInfo("cifar100", 100, 32, True, (129.3, 124.1, 112.4), (68.2, 65.4, 70.4), 255),
+    DatasetInfo("imagenet16_120", 120, 16, True, (122.68, 116.66, 104.01), (63.22, 61.26, 65.09), 255),
+    DatasetInfo(
+        "digits", 10, 32, False, (4.884,) * 3, (6.017,) * 3, 16, "8x8 repeated to 32x32, 3 equal channels, "
+    ),
+    DatasetInfo("gaussian", 10, 32, False, (), (), 1, "standard normal, labels at random"),
+)
+
+
+def datasets() -> dict[str, DatasetInfo]:
+    """Return every image dataset by name."""
+    return {info.name: info for info in _DATASETS}
+
+
+def load(dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = None) -> Batch:
+    """Draw one mini-batch.
+
+    The counts per class differ by at most one; the classes that get one more are drawn at random. The
+    same arguments give the same batch.
+
+    Args:
+        dataset: a name of `datasets`.
+        batch_size: N.
+        seed: seed of the draw.
+        folder: folder of the image files; None for ``$ZCBENCH_DATA/images``.
+
+    Raises:
+        MissingFileError: if the dataset needs files that are not there.
+        ZcbenchError: if the dataset is unknown, the batch too large or a file damaged.
+    """
+    info = datasets().get(dataset)
+    if info is None:
+        raise unknown("image dataset", dataset, datasets())
+    if batch_size < 1 or seed < 0:
+        raise ZcbenchError(
+            f"a batch needs a size of 1 or more and a seed of 0 or more, not {batch_size}, {seed}"
+        )
+    generator = np.random.default_rng(seed)
+    if dataset == "gaussian":
+        pixels = embedded.gaussian(batch_size, generator)
+        chosen = np.arange(batch_size)
+    else:
+        pixels = _read(info, folder)
+        chosen = balanced_draw(pixels.labels, info.classes, batch_size, generator)
+    inputs = pixels.values[chosen].astype(np.float32)
+    if info.mean:
+        mean, std = (np.array(v, dtype=np.float32).reshape(1, -1, 1, 1) for v in (info.mean, info.std))
+        inputs = (inputs - mean) / std
+    targets = pixels.labels[chosen]
+    return Batch(
+        np.ascontiguousarray(inputs), targets, info.classes, dataset, pixels.split, info.preprocessing, seed
+    )
+
+
+def _read(info: DatasetInfo, folder: Path | None) -> Pixels:
+    if info.name == "digits":
+        return embedded.digits()
+    if info.name == "imagenet16_120":
+        return imagenet16.read(folder)
+    return cifar.read(info.classes, folder)
