@@ -1,5 +1,7 @@
 """How far each single architecture agrees with all others, and what follows for the weighted tau."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,14 +45,15 @@ def _below(x: Codes, y: Codes) -> NDArray[np.int64]:
 def weighted_tau_variance(x: Codes, y: Codes, tau: float) -> float:
     """Return an estimate of the variance of the weighted tau (additive hyperbolic weights, no closed form).
 
-    Without ties tau_w = sum_i u_i a_i with a_i = k_i / (n - 1) the agreement of architecture i with the others
-    and u_i its weight 1/(1 + rank), normalised to sum 1. Linearised in the architectures, with the ranks
-    held fixed, the influence of i is (u_i + 1/n)(a_i - tau_w): its own term and its part in the agreement of
+    Without ties tau_w = sum_i u_i a_i with a_i = k_i / (n - 1) the agreement of architecture i with the
+    others and u_i its weight 1/(1 + rank), normalised to sum 1. Linearised in the architectures, with the
+    ranks held fixed, the influence of i is (u_i + 1/n)(a_i - tau_w): its own term and its part in the agreement of
     all others. The variance is the sum of the squared influences. For flat weights this is the classical
-    4 Var(a)/n of Kendall's tau (Hoeffding, Annals of Mathematical Statistics 19:293-325, 1948).
+    4 Var(a)/n of Kendall's tau (Hoeffding, Annals of Mathematical Statistics 19:293-325, 1948). With ties a_i
+    is divided by tau-b's sqrt((1 - share of pairs tied in x)(1 - share tied in y)).
     """
     n = x.size
-    agreement = concordance(x, y) / (n - 1)
+    agreement = concordance(x, y) / (n - 1) / math.sqrt(_untied(x) * _untied(y))
     weights = np.zeros(n)
     for keys in ((y, x), (x, y)):  # scipy ranks by (x, then y) and by (y, then x), the largest first
         rank = np.empty(n, dtype=np.int64)
@@ -58,3 +61,9 @@ def weighted_tau_variance(x: Codes, y: Codes, tau: float) -> float:
         weights += 0.5 / (1 + rank)
     influence = (weights / weights.sum() + 1 / n) * (agreement - tau)
     return float(influence @ influence)
+
+
+def _untied(x: Codes) -> float:
+    """Return the share of pairs that are not tied in x."""
+    sizes = np.bincount(x).astype(np.float64)
+    return 1.0 - float(sizes @ (sizes - 1)) / (x.size * (x.size - 1))

@@ -68,7 +68,7 @@ def partial_spearman(
 def kendall(x: ArrayLike, y: ArrayLike, *, undefined: Policy = "drop") -> Estimate:
     """Kendall's tau-b, ties counted.
 
-    (P - Q) / sqrt((P + Q + X)(P + Q + Y)): P concordant and Q discordant pairs, X tied in x only, Y in y only.
+    (P - Q) / sqrt((P + Q + X)(P + Q + Y)): P concordant, Q discordant pairs, X tied in x only, Y in y only.
     Interval: tanh(atanh(tau) ± 1.96 sqrt(0.437 / (n - 4))), good for |tau| < 0.8.
 
     Source: Kendall, Biometrika 33:239-251, 1945; interval: Fieller, Hartley and Pearson, Biometrika
@@ -80,8 +80,8 @@ def kendall(x: ArrayLike, y: ArrayLike, *, undefined: Policy = "drop") -> Estima
 def weighted_tau(x: ArrayLike, y: ArrayLike, *, undefined: Policy = "drop") -> Estimate:
     """Weighted tau with hyperbolic weights, averaged over the rankings by x and by y.
 
-    A pair (i, j) weighs 1/(1 + rank i) + 1/(1 + rank j), rank 0 being the best: the top counts most. The value
-    is scipy.stats.weightedtau; the interval is value ± 1.96 standard errors of the linearised statistic
+    A pair (i, j) weighs 1/(1 + rank i) + 1/(1 + rank j), rank 0 being the best: the top counts most. The
+    value is scipy.stats.weightedtau; the interval is value ± 1.96 standard errors of the linearised statistic
     (``concordance.weighted_tau_variance``), cut to [-1, 1].
 
     Source: Vigna, A weighted correlation index for rankings with ties, WWW 2015.

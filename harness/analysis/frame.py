@@ -4,7 +4,7 @@ A architectures, M metrics, S initialisation seeds, R training repeats.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -107,6 +107,15 @@ class ScoreTable:
     def failed(self) -> NDArray[np.bool_]:
         """Whether a metric was tried and has no value, bool[A, M]: some seed is undefined or failed."""
         return np.asarray(np.isin(self.outcome, [Outcome.UNDEFINED, Outcome.FAILED]).any(axis=2))
+
+    def of_seed(self, index: int) -> "ScoreTable":
+        """Return the table with one of the S initialisation seeds alone."""
+        one = np.s_[:, :, index : index + 1]
+        return replace(
+            self, values=self.values[one], outcome=self.outcome[one], reason=self.reason[one],
+            seconds_standalone=self.seconds_standalone[one], seconds_marginal=self.seconds_marginal[one],
+            seeds=self.seeds[index : index + 1],
+        )  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
         """Return one row an architecture: the truth and the mean score of every metric."""
