@@ -160,7 +160,7 @@ def test_missing_images_say_what_is_looked_for(dataset, tmp_path, no_data, monke
     with pytest.raises(MissingFileError, match="no folder"):
         images.load(dataset, batch_size=8, folder=tmp_path / "absent")
     monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
-    with pytest.raises(MissingFileError, match="no folder .*images"):
+    with pytest.raises(MissingFileError, match=r"no folder .*images"):
         images.load(dataset, batch_size=8)
 
 

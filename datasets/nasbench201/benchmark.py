@@ -1,0 +1,123 @@
+"""NAS-Bench-201 as a benchmark: which ground truth there is, and which of it is taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from zcbench.datasets.nasbench201 import analog
+from zcbench.datasets.nasbench201.genotype import Space, has_dead_edge, is_connected, parse_cell
+from zcbench.datasets.truth import TruthTable
+from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
+from zcbench.harness.space import Availability, Available, Missing, SearchSpace
+from zcbench.harness.types import Architecture
+
+TABLE = "nasbench201.parquet"
+"""Name of the tidy table in the folder that ``ZCBENCH_DATA`` names."""
+
+SOURCES = ("robot", "nasbench201-v1_1", "nats-tss-v1_0", "meco", "naslib", "mini201", analog.SOURCE)
+"""Known sources, in the order in which they are taken where several remain."""
+
+POPULATIONS: Mapping[str, Callable[[Architecture], bool]] = MappingProxyType(
+    {
+        "all": lambda architecture: True,  # noqa: ARG005
+        "connected": lambda architecture: is_connected(parse_cell(architecture.id)),
+        "no_dead_edge": lambda architecture: not has_dead_edge(parse_cell(architecture.id)),
+    }
+)
+"""All 15,625 cells; the 15,284 whose output depends on the input; the 9,445 without a dead edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class NasBench201:
+    """The topology benchmark of Dong and Yang (ICLR 2020); see `zcbench.harness.space.Benchmark`.
+
+    Attributes:
+        name: the benchmark's name.
+    """
+
+    name: str = "nasbench201"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The 15,625 cells."""
+        return Space()
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The benchmark's datasets, and the further targets of the embedded table."""
+        official = ("cifar10", "cifar10-valid", "cifar100", "imagenet16_120")
+        return official + tuple(name for name in analog.DATASETS if name not in official)
+
+    @property
+    def default_sources(self) -> tuple[str, ...]:
+        """Known sources in order of preference."""
+        return SOURCES
+
+    @property
+    def populations(self) -> Mapping[str, Callable[[Architecture], bool]]:
+        """Named subsets: see `POPULATIONS`."""
+        return POPULATIONS
+
+    def availability(self) -> list[Availability]:
+        """List every known source, present or not."""
+        try:
+            found: list[Availability] = [Available(analog.SOURCE, analog.data_file())]
+        except MissingFileError as error:
+            found = [Missing(analog.SOURCE, str(error))]
+        others = [source for source in SOURCES if source != analog.SOURCE]
+        try:
+            path = _table_in_data_folder()
+            present = TruthTable.from_parquet(path).sources if path else ()
+        except ZcbenchError as error:
+            return [*found, *(Missing(source, str(error)) for source in others)]
+        reason = f"{path} has no rows of it" if path else f"set ZCBENCH_DATA to a folder that has {TABLE}"
+        for source in dict.fromkeys([*others, *present]):
+            if path is not None and source in present:
+                found.append(Available(source, path))
+            elif source != analog.SOURCE:
+                found.append(Missing(source, reason))
+        return found
+
+    def truth(self, *, source: str | None = None, path: Path | None = None) -> TruthTable:
+        """Load the ground truth.
+
+        Args:
+            source: only this source; ``analognasbench`` is always the embedded table unless a path
+                is given.
+            path: a tidy Parquet file. By default ``nasbench201.parquet`` in the folder that
+                ``ZCBENCH_DATA`` names, or the embedded table where that variable is not set.
+
+        Raises:
+            MissingFileError: if the table is not there.
+            ZcbenchError: if it is damaged or has no such source.
+        """
+        path = path or (None if source == analog.SOURCE else _table_in_data_folder())
+        if path is not None:
+            table = TruthTable.from_parquet(path)
+            return table if source is None else table.only(source)
+        if source in (None, analog.SOURCE):
+            return analog.read()
+        if source in SOURCES:
+            raise MissingFileError(
+                f'"{source}" is not in the embedded table: give a table (--truth FILE) or set ZCBENCH_DATA '
+                f"to a folder that has {TABLE}"
+            )
+        raise unknown("ground-truth source", source or "", SOURCES)
+
+
+def _table_in_data_folder() -> Path | None:
+    """Return the path of the table, or None where ZCBENCH_DATA is not set."""
+    folder = os.environ.get("ZCBENCH_DATA")
+    if not folder:
+        return None
+    path = Path(folder) / TABLE
+    if not path.exists():
+        raise MissingFileError(
+            f"ZCBENCH_DATA is set, but there is no {path}: put the table there (zcbench data convert), "
+            "or unset the variable to use the embedded one"
+        )
+    return path

@@ -1,0 +1,121 @@
+"""The tidy form of ground truth: one row for one measured accuracy, and its Parquet file."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from zcbench.datasets.replace import replacing
+from zcbench.datasets.unpickle import reading
+from zcbench.harness.errors import MissingFileError, ZcbenchError
+
+TRUTH_COLUMNS = ("architecture", "dataset", "split", "epochs", "seed", "metric", "value", "source", "kind")
+"""Columns of a ground-truth table.
+
+``seed`` -1 is a published mean over seeds, ``epochs`` -1 the last epoch of a training of unstated length;
+``value`` is a fraction for every metric that begins with ``accuracy``.
+"""
+
+KINDS = ("trained", "surrogate", "synthetic")
+"""Where a value may come from: a training, a model that predicts trainings, or thin air (in tests)."""
+
+KEY = ("architecture", "dataset", "split", "epochs", "seed", "metric", "source")
+"""Columns that together name one measurement."""
+
+SCHEMA = pa.schema(
+    [
+        (name, {"epochs": pa.int32(), "seed": pa.int32(), "value": pa.float64()}.get(name, pa.string()))
+        for name in TRUTH_COLUMNS
+    ]
+)
+"""Types of the columns in a Parquet file."""
+
+_TEXT = tuple(name for name in TRUTH_COLUMNS if SCHEMA.field(name).type == pa.string())
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a ground-truth table; a file without ``kind`` counts as trained.
+
+    Raises:
+        MissingFileError: if there is no such file.
+        ZcbenchError: if it is no Parquet file, damaged, or not of the tidy form.
+    """
+    if not path.exists():
+        raise MissingFileError(f"there is no ground-truth table {path}")
+    if not path.is_file():
+        raise ZcbenchError(f"cannot read {path}: it is not a file")
+    if path.stat().st_size == 0:
+        raise ZcbenchError(f"cannot read {path}: the file is empty")
+    return reading(str(path), lambda: _read(path))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    columns = [name for name in TRUTH_COLUMNS if name in pq.read_schema(path).names]
+    text = [name for name in columns if name in _TEXT]
+    with pq.ParquetFile(path, read_dictionary=text) as file:
+        frame: pd.DataFrame = file.read(columns=columns).to_pandas(ignore_metadata=True)
+    if "kind" not in frame:
+        frame["kind"] = "trained"
+    return validated(frame, str(path))
+
+
+def validated(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the table with exactly `TRUTH_COLUMNS`, text as categories and numbers in their types.
+
+    Args:
+        frame: the table; further columns are dropped.
+        name: what to call it in an error.
+
+    Raises:
+        ZcbenchError: if columns are missing, cells are empty, accuracies are no fractions or a
+            measurement occurs twice.
+    """
+    missing = [column for column in TRUTH_COLUMNS if column not in frame]
+    if missing:
+        raise ZcbenchError(f"{name} is no ground-truth table: it lacks the columns {', '.join(missing)}")
+    frame = frame[list(TRUTH_COLUMNS)]
+    empty = [column for column in TRUTH_COLUMNS if frame[column].isna().any()]
+    if empty:
+        raise ZcbenchError(f"{name} has empty cells in {', '.join(empty)}")
+    for column, kinds in {"epochs": "iu", "seed": "iu", "value": "f"}.items():
+        if frame[column].dtype.kind not in kinds:
+            raise ZcbenchError(f"{name}: the column {column} holds {frame[column].dtype} instead of numbers")
+    types = {"epochs": np.int64, "seed": np.int64, "value": np.float64} | dict.fromkeys(_TEXT, "category")
+    frame = frame.astype(types)
+    _check_values(frame, name)
+    return frame.reset_index(drop=True)
+
+
+def _check_values(frame: pd.DataFrame, name: str) -> None:
+    unknown = set(frame["kind"].cat.categories) - set(KINDS)
+    if unknown:
+        raise ZcbenchError(f"{name}: kind {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
+    accuracy = frame["metric"].astype(str).str.startswith("accuracy") if len(frame) else []
+    bad = frame[accuracy & ~frame["value"].between(0, 1)] if len(frame) else frame
+    if len(bad):
+        row = bad.iloc[0]
+        raise ZcbenchError(
+            f"{name}: {len(bad)} accuracies are outside [0, 1], e.g. {row['value']:g} of "
+            f"{row['architecture']}: give fractions, not percent"
+        )
+    twice = frame.duplicated(list(KEY))
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise ZcbenchError(
+            f"{name}: {twice.sum()} measurements occur twice, e.g. {row['architecture']} on {row['dataset']} "
+            f"({row['split']}, {row['epochs']} epochs, seed {row['seed']}, source {row['source']})"
+        )
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a validated table; the file appears whole or not at all.
+
+    Raises:
+        MissingFileError: if the folder is not there.
+        ZcbenchError: if the file cannot be written.
+    """
+    plain = frame.astype(dict.fromkeys(_TEXT, "str"))
+    with replacing(path) as temporary:
+        table = pa.Table.from_pandas(plain, schema=SCHEMA, preserve_index=False)
+        pq.write_table(table, temporary, compression="zstd")

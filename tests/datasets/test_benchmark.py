@@ -1,0 +1,145 @@
+import importlib.metadata
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import zcbench.datasets
+from zcbench.datasets import registry
+from zcbench.datasets.nasbench201 import BENCHMARK
+from zcbench.datasets.tidy import TRUTH_COLUMNS
+from zcbench.datasets.truth import TruthTable
+from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.space import Available, Missing
+
+CELL = BENCHMARK.space.sample(1, seed=0)[0]
+
+
+def tiny(path, source="robot"):
+    values = (CELL.id, "cifar10", "test", 200, -1, "accuracy", 0.5, source, "trained")
+    TruthTable(pd.DataFrame([values], columns=list(TRUTH_COLUMNS))).write(path)
+    return path
+
+
+def test_the_embedded_table_is_the_default(no_data):
+    assert BENCHMARK.truth().sources == ("analognasbench",)
+    assert BENCHMARK.truth(source="analognasbench").sources == ("analognasbench",)
+
+
+def test_a_path_wins(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZCBENCH_DATA", "/nowhere")
+    path = tiny(tmp_path / "mine.parquet", source="mine")
+    assert BENCHMARK.truth(path=path).sources == ("mine",)
+    assert BENCHMARK.truth(path=path, source="mine").sources == ("mine",)
+    with pytest.raises(ZcbenchError, match='no source "robot"'):
+        BENCHMARK.truth(path=path, source="robot")
+
+
+def test_the_data_folder_comes_next_and_never_falls_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
+    with pytest.raises(MissingFileError, match="ZCBENCH_DATA is set, but there is no"):
+        BENCHMARK.truth()
+    tiny(tmp_path / "nasbench201.parquet")
+    assert BENCHMARK.truth().sources == ("robot",)
+    assert BENCHMARK.truth(source="analognasbench").sources == ("analognasbench",)
+
+
+def test_a_source_that_is_not_embedded_says_where_it_comes_from(no_data):
+    with pytest.raises(MissingFileError, match="set ZCBENCH_DATA"):
+        BENCHMARK.truth(source="robot")
+    with pytest.raises(ZcbenchError, match='Did you mean "robot"'):
+        BENCHMARK.truth(source="robt")
+
+
+def by_source():
+    return {entry.source: entry for entry in BENCHMARK.availability()}
+
+
+def test_availability_without_data(no_data):
+    found = by_source()
+    assert isinstance(found["analognasbench"], Available)
+    assert isinstance(found["robot"], Missing)
+    assert set(found) == set(BENCHMARK.default_sources)
+
+
+def test_availability_with_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
+    assert "there is no" in by_source()["robot"].reason
+    path = tiny(tmp_path / "nasbench201.parquet")
+    assert by_source()["robot"] == Available("robot", path)
+    assert "no rows" in by_source()["meco"].reason
+    path.write_bytes(b"garbage")
+    assert "cannot read" in by_source()["robot"].reason
+
+
+def test_populations():
+    cells = list(BENCHMARK.space)
+    counts = {name: sum(map(holds, cells)) for name, holds in BENCHMARK.populations.items()}
+    assert counts == {"all": 15_625, "connected": 15_284, "no_dead_edge": 9_445}
+
+
+def test_datasets_include_what_the_embedded_table_has():
+    assert BENCHMARK.datasets[:4] == ("cifar10", "cifar10-valid", "cifar100", "imagenet16_120")
+    assert {"cifar10_analog", "cifar10_drift_60"} < set(BENCHMARK.datasets)
+    assert len(set(BENCHMARK.datasets)) == len(BENCHMARK.datasets)
+
+
+def test_the_registry_finds_the_benchmark():
+    assert registry.benchmarks()["nasbench201"] is BENCHMARK
+    assert registry.benchmark("nasbench201") is BENCHMARK
+    with pytest.raises(ZcbenchError, match='Did you mean "nasbench201"'):
+        registry.benchmark("nasbench21")
+
+
+class Point:
+    value = "somewhere:BENCHMARK"
+
+    def __init__(self, result):
+        self.result = result
+
+    def load(self):
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def test_plug_ins(monkeypatch):
+    class Other:
+        name = "other"
+
+    offered = [Point(Other())]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: offered)
+    assert set(registry.benchmarks()) >= {"nasbench201", "other"}
+    offered.append(Point(BENCHMARK))
+    with pytest.raises(ZcbenchError, match="somewhere:BENCHMARK offers"):
+        registry.benchmarks()
+    offered[:] = [Point(ImportError("no module x"))]
+    with pytest.raises(ZcbenchError, match=r"somewhere:BENCHMARK.*no module x"):
+        registry.benchmarks()
+
+
+def test_importing_the_benchmark_does_not_import_torch():
+    code = "import sys, zcbench.datasets.nasbench201, zcbench.datasets.images; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    code = code.replace("zcbench.datasets.images", "zcbench.datasets.nasbench201.network")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"  # the check itself can fail
+
+
+def test_the_manifest_names_known_sources():
+    folder = Path(next(iter(zcbench.datasets.__path__)))
+    manifest = tomllib.loads((folder / "manifests" / "nasbench201.toml").read_text())
+    assert manifest["benchmark"] == BENCHMARK.name
+    for file in manifest["files"]:
+        assert file["source"] in BENCHMARK.default_sources
+        assert file["licence"]
+        assert file["from"].startswith("https://")
+
+
+def test_modules_stay_short():
+    folder = Path(next(iter(zcbench.datasets.__path__)))
+    lengths = {path.name: len(path.read_text().splitlines()) for path in folder.rglob("*.py")}
+    assert max(lengths.values()) <= 400, lengths
