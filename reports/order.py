@@ -1,0 +1,59 @@
+"""What the sections share: the order of the metrics, their roles, and how intervals were made."""
+
+import math
+
+from zcbench.harness.analysis.ceiling import Ceiling
+from zcbench.harness.analysis.result import Analysis
+from zcbench.reports.text import listed
+
+BASELINES = ("params", "flops", "layers")
+"""Counts that need no theory: what every metric has to pass."""
+
+_TITLES = {
+    "spearman": "Spearman",
+    "kendall": "Kendall",
+    "weighted_tau": "weighted τ",
+    "precision_at_10": "precision",
+    "regret_top1": "regret",
+    "partial_spearman_params": "partial Spearman",
+    "partial_spearman_flops": "partial Spearman",
+}
+
+
+def ordered(analysis: Analysis) -> tuple[str, ...]:
+    """Return the metrics from the highest Spearman to the lowest; those without one come last."""
+
+    def key(metric: str) -> tuple[bool, float, str]:
+        value = analysis.estimate(metric, "spearman").value
+        return math.isnan(value), 0.0 if math.isnan(value) else -value, metric
+
+    return tuple(sorted(analysis.table.metrics, key=key))
+
+
+def role(metric: str) -> str:
+    """Return ``baseline`` for the trivial counts, else ``metric``."""
+    return "baseline" if metric in BASELINES else "metric"
+
+
+def known_ceiling(analysis: Analysis) -> Ceiling | None:
+    """Return the noise ceiling where it could be estimated."""
+    ceiling = analysis.ceiling
+    return None if ceiling is None or math.isnan(ceiling.all.value) else ceiling
+
+
+def methods(analysis: Analysis, statistics: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one note that names how the intervals of some statistics were made.
+
+    Args:
+        analysis: where the estimates are.
+        statistics: names of statistics over all architectures.
+    """
+    words: dict[str, list[str]] = {}
+    for statistic in statistics:
+        for metric in analysis.table.metrics:
+            estimate = analysis.estimate(metric, statistic)
+            names = words.setdefault(estimate.method, [])
+            if not math.isnan(estimate.low) and _TITLES[statistic] not in names:
+                names.append(_TITLES[statistic])
+    said = [f"{listed(names)} by {method}" for method, names in words.items() if names]
+    return (f"95 % intervals: {'; '.join(said)}.",) if said else ()

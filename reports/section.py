@@ -1,0 +1,139 @@
+"""What a report is made of: its input, its sections and their figures."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.analysis.table import Table
+from zcbench.reports.comparison import Measured
+
+
+def lower_end(values: Iterable[float]) -> float:
+    """Return where a scale of correlations starts: at zero, or at the fifth below the lowest value."""
+    lowest = min((v for v in values if not math.isnan(v)), default=0.0)
+    return max(-1.0, -0.2 * math.ceil(-lowest / 0.2)) if lowest < 0 else 0.0
+
+
+def slug(text: str) -> str:
+    """Return ``text`` in lower snake case, fit for a file name and an anchor."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One picture.
+
+    Attributes:
+        name: lower snake case, the file name of its SVG.
+        svg: the picture as one ``<svg>`` element; text takes the page's colour (``currentColor``).
+        alt: what the picture shows, in a sentence, for those who cannot see it.
+        caption: a short line under it.
+        wide: whether it takes a row of its own instead of a place among small multiples.
+    """
+
+    name: str
+    svg: str
+    alt: str
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Asks a renderer that can draw to show a column of estimates as bars with whiskers.
+
+    Attributes:
+        table: name of the table.
+        column: name of its column of estimates.
+        low: value at the left end of the scale.
+        high: value at the right end.
+        reference: a value drawn as a line through every bar, e.g. the noise ceiling.
+        mark: name of a column of numbers that are marked on the same scale, row by row.
+    """
+
+    table: str
+    column: str
+    low: float
+    high: float
+    reference: float | None = None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of a report.
+
+    Attributes:
+        title: heading.
+        anchor: its id in the page.
+        intro: sentences that say how to read it.
+        tables: its tables.
+        figures: its figures.
+        notes: sentences at its end.
+        bars: columns that are drawn as bars where possible.
+        folded: names of tables that repeat a figure, and may be folded away where that is possible.
+    """
+
+    title: str
+    anchor: str
+    intro: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    bars: tuple[Bars, ...] = ()
+    folded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything that a report is made from.
+
+    Attributes:
+        title: the report's title.
+        analyses: one analysis for each target, at least one.
+        provenance: what was run where: key to text, or group to keys and texts.
+        measured: our estimates for published figures; see ``reproduction.requests``.
+        shared_seconds: measured seconds of the run in which the passes were shared, for each target
+            by its label; a target that is absent has no such line.
+    """
+
+    title: str
+    analyses: tuple[Analysis, ...]
+    provenance: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
+    measured: Sequence[Measured] = ()
+    shared_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """One short unique name for each analysis: its target, with the source where that is needed."""
+        targets = [a.table.target for a in self.analyses]
+        labels: list[str] = []
+        for analysis in self.analyses:
+            target = analysis.table.target
+            label = target if targets.count(target) == 1 else f"{target} ({analysis.table.source})"
+            labels.append(label if label not in labels else f"{label} {len(labels) + 1}")
+        return tuple(labels)
+
+    def labelled(self) -> tuple[tuple[str, Analysis], ...]:
+        """Return the analyses with their labels."""
+        return tuple(zip(self.labels, self.analyses, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that is ready to be rendered.
+
+    Attributes:
+        title: heading of the page.
+        summary: what was found, in sentences.
+        facts: what it rests on, as pairs of a short name and a text: truth, scores, policy.
+        sections: its parts in order.
+    """
+
+    title: str
+    summary: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]

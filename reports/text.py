@@ -1,0 +1,83 @@
+"""How numbers are spelt for people; every renderer uses the same spelling."""
+
+import math
+from dataclasses import dataclass
+
+from zcbench.harness.analysis.table import Cell, Column, Kind
+from zcbench.harness.types import Estimate
+
+NONE = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spelt:
+    """A cell in words.
+
+    Attributes:
+        text: the value.
+        interval: ``[low, high]``, empty where there is none.
+        numeric: whether the cell is a number, which is set flush right.
+    """
+
+    text: str
+    interval: str = ""
+    numeric: bool = False
+
+
+def number(value: float, digits: int) -> str:
+    """Return a number with a proper minus sign and thousands separators; a dash where there is none.
+
+    Args:
+        value: the number; NaN and infinities are spelt as ``NONE`` and ``∞``.
+        digits: digits after the decimal point.
+    """
+    if math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:,.{digits}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")  # no negative zero
+    return text.replace("-", MINUS)
+
+
+def interval(estimate: Estimate, digits: int) -> str:
+    """Return ``[low, high]``, or nothing where the estimate has no interval."""
+    if math.isnan(estimate.value) or math.isnan(estimate.low) or math.isnan(estimate.high):
+        return ""
+    return f"[{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
+
+
+def phrase(estimate: Estimate, digits: int = 2) -> str:
+    """Return an estimate for running text, e.g. ``0.78 [0.70, 0.84]``."""
+    return f"{number(estimate.value, digits)} {interval(estimate, digits)}".strip()
+
+
+def spell(cell: Cell, column: Column) -> Spelt:
+    """Return a cell as its column asks for it; an empty cell stays empty."""
+    if cell is None:
+        return Spelt("")
+    if isinstance(cell, Estimate):
+        return Spelt(number(cell.value, column.digits), interval(cell, column.digits), numeric=True)
+    if isinstance(cell, str):
+        return Spelt(cell, numeric=column.kind is not Kind.TEXT)
+    match column.kind:
+        case Kind.TEXT:
+            return Spelt(str(cell))
+        case Kind.INTEGER:
+            return Spelt(number(cell, 0), numeric=True)
+        case Kind.PERCENT:
+            return Spelt(number(100 * cell, column.digits), numeric=True)
+        case _:
+            return Spelt(number(cell, column.digits), numeric=True)
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return ``1 metric`` or ``15 metrics``."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names))
