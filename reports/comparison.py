@@ -1,0 +1,144 @@
+"""What to compute so that a published figure can be held against ours, and what then still differs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zcbench.harness.analysis.frame import ScoreTable
+from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.types import Estimate
+from zcbench.reports.citations import Published, PublishedColumn, published
+from zcbench.reports.text import plural
+
+
+@dataclass(frozen=True, slots=True)
+class ReproductionRequest:
+    """One column of a published table, as something to compute.
+
+    Attributes:
+        published: id of the published table.
+        column: key of its column.
+        benchmark: name of the benchmark.
+        dataset: target to take the ground truth of.
+        population: set of architectures to compute on: ``all`` or ``no_dead_edge``.
+        source: source of ground truth to prefer; empty where any will do.
+        metrics: the metrics that the table has figures of, by our names.
+        statistics: ``spearman``, ``kendall`` or both.
+    """
+
+    published: str
+    column: str
+    benchmark: str
+    dataset: str
+    population: str
+    source: str
+    metrics: tuple[str, ...]
+    statistics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Our estimates for one request.
+
+    Attributes:
+        request: what was asked for.
+        estimates: (metric, statistic) to our estimate; metrics that were not scored are absent.
+        differences: in which respects ours was computed on something else than the published figure.
+    """
+
+    request: ReproductionRequest
+    estimates: Mapping[tuple[str, str], Estimate]
+    differences: tuple[str, ...]
+
+
+def in_words(population: str) -> str:
+    """Return what a population is, for people."""
+    words = {"all": "all architectures", "no_dead_edge": "cells without a dead edge"}
+    return words.get(population, f"population {population}")
+
+
+def requests(benchmark: str, target: str) -> list[ReproductionRequest]:
+    """Return what must be computed to compare with every published table.
+
+    Args:
+        benchmark: name of the benchmark, e.g. ``nasbench201``.
+        target: dataset of the ground truth, e.g. ``cifar10``.
+
+    Returns:
+        One request for each column of a published table on that benchmark and dataset; none for a
+        target on which nothing was published.
+    """
+    return [
+        _request(table, column)
+        for table in published().values()
+        for column in table.columns.values()
+        if (column.benchmark, column.dataset) == (benchmark, target)
+    ]
+
+
+def _request(table: Published, column: PublishedColumn) -> ReproductionRequest:
+    rows = [r for r in table.rows if any(column.key in figures for figures in r.values.values())]
+    statistics = {s for row in rows for s, figures in row.values.items() if column.key in figures}
+    return ReproductionRequest(
+        published=table.id,
+        column=column.key,
+        benchmark=column.benchmark,
+        dataset=column.dataset,
+        population=column.population,
+        source=column.source,
+        metrics=tuple(row.metric for row in rows),
+        statistics=tuple(sorted(statistics, reverse=True)),
+    )
+
+
+def measure(
+    request: ReproductionRequest, analysis: Analysis, *, images: str, batch_size: int, init: str
+) -> Measured:
+    """Return our estimates for a request, from an analysis as near to it as there could be.
+
+    Args:
+        request: what is asked for.
+        analysis: of scores against a truth, on the request's population and source where possible.
+        images: name of the image dataset that the mini-batch came from.
+        batch_size: N.
+        init: name of the weight initialisation, with or without its version.
+    """
+    estimates = {
+        (metric, statistic): analysis.estimate(metric, statistic)
+        for metric in request.metrics
+        if metric in analysis.table.metrics
+        for statistic in request.statistics
+    }
+    found = differences(request, analysis.table, images=images, batch_size=batch_size, init=init)
+    return Measured(request, estimates, found)
+
+
+def differences(
+    request: ReproductionRequest, table: ScoreTable, *, images: str, batch_size: int, init: str
+) -> tuple[str, ...]:
+    """Return in which respects scores and truth differ from those of the published figure.
+
+    Args:
+        request: names the published column.
+        table: what our estimates rest on.
+        images: name of the image dataset that the mini-batch came from.
+        batch_size: N.
+        init: name of the weight initialisation, with or without its version.
+    """
+    paper = published()[request.published]
+    column = paper.columns[request.column]
+    ours, theirs = in_words(table.population), in_words(column.population)
+    count, seeds = len(table.architectures), table.values.shape[2]
+    found = [
+        (images != column.dataset, f"{images} instead of {column.dataset} images"),
+        (batch_size != (column.batch_size or batch_size), f"batch {batch_size}, not {column.batch_size}"),
+        (init.partition("@")[0] != (paper.init or init.partition("@")[0]), f"{init} initialisation"),
+        (seeds != paper.runs, f"{plural(seeds, 'initialisation')}, not {plural(paper.runs, 'run')}"),
+        (table.population != column.population, f"{ours}, not {theirs}"),
+        (count != column.architectures, f"{count:,} architectures, not {column.architectures:,}"),
+    ]
+    words = [text for differs, text in found if differs]
+    if column.source and table.source != column.source:
+        words.append(f"truth: {table.source}, not {column.truth}")
+    elif column.truth_differs:
+        words.append(f"truth: {column.truth_differs}")
+    return tuple(words)
