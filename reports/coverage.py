@@ -1,0 +1,89 @@
+"""Section: which scores are missing, and why."""
+
+from collections import Counter
+
+import numpy as np
+
+from zcbench.harness.analysis.frame import ScoreTable
+from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Outcome
+from zcbench.reports.section import ReportInput, Section, slug
+from zcbench.reports.text import plural
+
+
+def section(data: ReportInput) -> Section:
+    """Return counts of outcomes for each metric, and the reasons of what is missing."""
+    tables: list[Table] = []
+    for label, analysis in data.labelled():
+        tables.append(outcomes(label, analysis.table))
+        causes = reasons(label, analysis.table)
+        if causes.rows:
+            tables.append(causes)
+    complete = len(tables) == len(data.analyses) and not any(_gaps(a.table) for a in data.analyses)
+    return Section(
+        title="Coverage",
+        anchor="coverage",
+        intro=(
+            "A score is a number, undefined (the metric has no value on that architecture) or failed. "
+            "None of them is replaced by a number here.",
+        ),
+        tables=tuple(tables),
+        notes=("Every metric has a score for every architecture.",) if complete else (),
+    )
+
+
+def _gaps(table: ScoreTable) -> bool:
+    return bool((table.outcome != Outcome.OK).any())
+
+
+def outcomes(label: str, table: ScoreTable) -> Table:
+    """Return how many scores of each metric are ok, undefined, failed, or were never computed.
+
+    Args:
+        label: the target's label in this report.
+        table: the scores.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for m, metric in enumerate(table.metrics):
+        counts = Counter(table.outcome[:, m, :].ravel().tolist())
+        total = table.outcome[:, m, :].size
+        known = [counts[outcome] for outcome in Outcome]
+        share = counts[Outcome.OK] / total if total else float("nan")
+        rows.append((metric, *known, total - sum(known), share))
+    columns = (
+        Column("metric", "Metric"),
+        *(Column(str(outcome), str(outcome), Kind.INTEGER) for outcome in Outcome),
+        Column("not_scored", "not scored", Kind.INTEGER),
+        Column("share_ok", "ok, %", Kind.PERCENT, 1),
+    )
+    seeds = table.values.shape[2]
+    count = f"{len(table.architectures):,} architectures x {plural(seeds, 'initialisation seed')}"
+    caption = f"{label}: outcomes of every metric."
+    return Table(f"coverage_{slug(label)}", caption, columns, tuple(rows), (f"Counted over {count}.",))
+
+
+def reasons(label: str, table: ScoreTable) -> Table:
+    """Return why scores are missing: one line for each metric and reason, with an example.
+
+    Args:
+        label: the target's label in this report.
+        table: the scores.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for m, metric in enumerate(table.metrics):
+        outcome, reason = table.outcome[:, m, :], table.reason[:, m, :]
+        seen: Counter[tuple[str, str]] = Counter()
+        example: dict[tuple[str, str], str] = {}
+        for a, s in np.argwhere((outcome != Outcome.OK) & (outcome != "")):
+            key = (str(outcome[a, s]), str(reason[a, s]))
+            seen[key] += 1
+            example.setdefault(key, table.architectures[a])
+        rows += [(metric, *key, count, example[key]) for key, count in seen.most_common()]
+    columns = (
+        Column("metric", "Metric"),
+        Column("outcome", "Outcome"),
+        Column("reason", "Reason"),
+        Column("count", "Scores", Kind.INTEGER),
+        Column("example", "For example"),
+    )
+    return Table(f"missing_{slug(label)}", f"{label}: why scores are missing.", columns, tuple(rows))

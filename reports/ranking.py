@@ -1,0 +1,105 @@
+"""Section: metrics ranked by how well they order the trained accuracies."""
+
+import math
+
+from zcbench.harness.analysis.ceiling import Ceiling
+from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Estimate
+from zcbench.reports.order import known_ceiling, methods, ordered, role
+from zcbench.reports.search_value import beyond_size, finding
+from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
+from zcbench.reports.text import phrase
+
+
+def section(data: ReportInput) -> Section:
+    """Return the ranking: one line a metric, for each target three tables from wide to narrow view."""
+    tables: list[Table] = [overview(data)] if len(data.analyses) > 1 else []
+    bars: list[Bars] = []
+    for label, analysis in data.labelled():
+        table = ranking(label, analysis)
+        tables += [table, finding(label, analysis), beyond_size(label, analysis)]
+        bars.append(_scale(table, "spearman", known_ceiling(analysis)))
+    return Section(
+        title="Ranking",
+        anchor="ranking",
+        intro=(
+            "Metrics by how well their scores order the architectures as training did: Spearman's rank "
+            "correlation, with its 95 % interval as the whisker. All metrics are held against the same "
+            "architectures, so overlapping whiskers alone do not settle which of two is better.",
+            "Counts of parameters, of operations and of layers need no theory at all. They are marked as "
+            "baselines: a metric that does not pass them has to show what it knows beyond size.",
+        ),
+        tables=tuple(tables),
+        bars=tuple(bars),
+    )
+
+
+def ranking(label: str, analysis: Analysis) -> Table:
+    """Return the main table of one target.
+
+    Args:
+        label: the target's label in this report.
+        analysis: its statistics.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    place = 0
+    for metric in ordered(analysis):
+        spearman = analysis.estimate(metric, "spearman")
+        place += 0 if math.isnan(spearman.value) else 1
+        others = tuple(analysis.estimate(metric, name) for name in ("kendall", "weighted_tau"))
+        rank = None if math.isnan(spearman.value) else place
+        rows.append((rank, metric, role(metric), spearman, *others, spearman.n, spearman.n_undefined))
+    notes = methods(analysis, ("spearman", "kendall", "weighted_tau"))
+    ceiling = known_ceiling(analysis)
+    if ceiling is not None:
+        top = ceiling.all
+        rows.insert(0, (None, "noise ceiling", "ceiling", top, None, None, top.n, top.n_undefined))
+        notes += (_ceiling_note(ceiling),)
+    columns = (
+        Column("rank", "#", Kind.INTEGER),
+        Column("metric", "Metric"),
+        Column("role", "Role"),
+        Column("spearman", "Spearman", Kind.ESTIMATE, 2),
+        Column("kendall", "Kendall τ-b", Kind.ESTIMATE, 2),
+        Column("weighted_tau", "Weighted τ", Kind.ESTIMATE, 2),
+        Column("n", "n", Kind.INTEGER),
+        Column("n_undefined", "No score", Kind.INTEGER),
+    )
+    caption = f"{label}: rank correlation of every metric with the trained accuracy."
+    return Table(f"ranking_{slug(label)}", caption, columns, tuple(rows), notes)
+
+
+def overview(data: ReportInput) -> Table:
+    """Return Spearman of every metric on every target, in the order of the first target."""
+    metrics = ordered(data.analyses[0])
+    metrics += tuple(m for a in data.analyses for m in ordered(a) if m not in metrics)
+    rows = tuple(
+        (
+            metric,
+            role(metric),
+            *(a.estimate(metric, "spearman") if metric in a.table.metrics else None for a in data.analyses),
+        )
+        for metric in dict.fromkeys(metrics)
+    )
+    targets = tuple(Column(f"spearman_{slug(label)}", label, Kind.ESTIMATE, 2) for label in data.labels)
+    columns = (Column("metric", "Metric"), Column("role", "Role"), *targets)
+    return Table("ranking_overview", "Spearman of every metric on every target.", columns, rows)
+
+
+def _ceiling_note(ceiling: Ceiling) -> str:
+    between = f"Spearman {phrase(ceiling.single_seed)} between two training seeds of {ceiling.source}"
+    return (
+        f"Noise ceiling {phrase(ceiling.all)}: two trainings of one architecture end in different "
+        f"accuracies ({between}), "
+        "so the truth itself is noisy, and no metric can expect to agree with it better than this. "
+        f"Interval by {ceiling.all.method}."
+    )
+
+
+def _scale(table: Table, column: str, ceiling: Ceiling | None) -> Bars:
+    """Return bars from zero, or from the lowest whisker where one reaches below zero, to one."""
+    index = [c.name for c in table.columns].index(column)
+    found = [e for row in table.rows if isinstance(e := row[index], Estimate)]
+    low = lower_end([end for e in found for end in (e.low, e.value)])
+    return Bars(table.name, column, low, 1.0, None if ceiling is None else ceiling.all.value)

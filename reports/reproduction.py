@@ -1,0 +1,113 @@
+"""Section: our estimates beside the published ones."""
+
+import math
+
+from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Estimate
+from zcbench.reports.citations import Published, PublishedColumn, published
+from zcbench.reports.comparison import Measured, ReproductionRequest, differences, in_words, measure, requests
+from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
+from zcbench.reports.text import plural
+
+__all__ = ["Measured", "ReproductionRequest", "differences", "measure", "requests", "section"]
+
+
+def section(data: ReportInput) -> Section:
+    """Return one table for each published column and statistic that something was measured for."""
+    tables: list[Table] = []
+    bars: list[Bars] = []
+    for measured in data.measured:
+        for statistic in measured.request.statistics:
+            table = comparison(measured, statistic)
+            if table.rows:
+                tables.append(table)
+                bars.append(_scale(table))
+    return Section(
+        title="Reproduction",
+        anchor="reproduction",
+        intro=(
+            "Our estimates beside published ones, each on the population and truth of the publication "
+            "where that could be done; each table says what still differs. Covered: the published "
+            "figure lies in our 95 % interval. The mark in the bar is the published figure.",
+            "A published figure has an error of its own, from its own architectures, images and initial "
+            "weights; few papers print it. A difference of a few hundredths is no contradiction.",
+        )
+        if tables
+        else (),
+        tables=tuple(tables),
+        bars=tuple(bars),
+        notes=() if tables else ("No published figure was compared with in this report.",),
+    )
+
+
+def comparison(measured: Measured, statistic: str) -> Table:
+    """Return the table of one published column and one statistic.
+
+    Args:
+        measured: our estimates.
+        statistic: ``spearman`` or ``kendall``.
+    """
+    request = measured.request
+    paper = published()[request.published]
+    column = paper.columns[request.column]
+    rows: list[tuple[Cell, ...]] = []
+    for row in paper.rows:
+        printed = row.values.get(statistic, {}).get(request.column)
+        ours = measured.estimates.get((row.metric, statistic))
+        if printed is None or ours is None:
+            continue
+        compared = _absolute(ours) if paper.absolute else ours
+        beside = (compared.value - printed, _covers(compared, printed), row.note)
+        rows.append((row.metric, row.printed, printed, ours, *beside, "; ".join(measured.differences)))
+    title = statistic.capitalize()
+    columns: tuple[Column, ...] = (
+        Column("metric", "Metric"),
+        Column("printed", "Printed as"),
+        Column("published", "|Published|" if paper.absolute else "Published", Kind.NUMBER, paper.digits),
+        Column("ours", f"Ours, {title}", Kind.ESTIMATE, 2),
+        Column("difference", "Difference", Kind.NUMBER, 2),
+        Column("covered", "Covered"),
+        Column("note", "Note"),
+        Column("differs", "What differs"),
+    )
+    if not any(row[6] for row in rows):
+        columns, rows = (*columns[:6], columns[7]), [(*row[:6], row[7]) for row in rows]
+    caption = f"{paper.short}, {paper.where}, {request.column}: {title} on {column.dataset}."
+    name = f"reproduction_{paper.id}_{slug(request.column)}_{statistic}"
+    return Table(name, caption, columns, tuple(rows), _notes(paper, column))
+
+
+def _notes(paper: Published, column: PublishedColumn) -> tuple[str, ...]:
+    batch = f"batch {column.batch_size}" if column.batch_size else "batch size not recorded here"
+    settings = (
+        f"Published on {plural(column.architectures, 'architecture')} "
+        f"({in_words(column.population)}); truth: {column.truth}; {batch}; "
+        f"initialisation: {paper.init_text}; {plural(paper.runs, 'run')}."
+    )
+    signs = ("Printed without signs: the absolute value of ours is compared.",) if paper.absolute else ()
+    return (f"{paper.citation}.", settings, *signs, *column.caveats, *paper.caveats)
+
+
+def _absolute(estimate: Estimate) -> Estimate:
+    """The absolute value; an interval around zero starts at zero."""
+    low, high = sorted((abs(estimate.low), abs(estimate.high)))
+    if estimate.low < 0 < estimate.high:
+        low = 0.0
+    return Estimate(
+        abs(estimate.value), low, high, estimate.n, estimate.n_undefined, estimate.method
+    )
+
+
+def _covers(estimate: Estimate, value: float) -> str:
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
+        return ""
+    return "yes" if estimate.low <= value <= estimate.high else "no"
+
+
+def _scale(table: Table) -> Bars:
+    """Bars on a scale that holds every published figure and every whisker."""
+    ends = [0.0]
+    for _, _, printed, ours, *_ in table.rows:
+        assert isinstance(ours, Estimate)
+        ends += [v for v in (printed, ours.low, ours.value) if isinstance(v, float) and not math.isnan(v)]
+    return Bars(table.name, "ours", lower_end(ends), 1.0, mark="published")

@@ -1,0 +1,149 @@
+"""Section: score against accuracy, one small plot a metric."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+
+from zcbench.harness.analysis.frame import ScoreTable
+from zcbench.harness.analysis.result import Analysis
+from zcbench.reports import svg
+from zcbench.reports.order import ordered
+from zcbench.reports.section import Figure, ReportInput, Section, slug
+from zcbench.reports.text import number, phrase, plural
+
+RASTER_ABOVE = 1500
+"""Points beyond which a plot holds a picture of its points instead of one SVG element each."""
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
+
+
+def section(data: ReportInput) -> Section:
+    """Return one plot for each metric and target, in the order of the ranking."""
+    figures = tuple(
+        plot(label, analysis, metric)
+        for label, analysis in data.labelled()
+        for metric in ordered(analysis)
+        if np.isfinite(mean_score(analysis.table, metric)).any()
+    )
+    return Section(
+        title="Score against accuracy",
+        anchor="scatter",
+        intro=(
+            "One point an architecture: its score to the right, its trained accuracy upwards. Orange: "
+            "the tenth of the architectures that trained best. A metric of use for search "
+            "has the orange points at one end, alone.",
+            "Accuracies are spread by the logarithm of the error, because the best architectures lie "
+            "close together; scores with long tails have a logarithmic axis.",
+        ),
+        figures=figures,
+        notes=() if figures else ("No metric has a score to plot.",),
+    )
+
+
+def mean_score(table: ScoreTable, metric: str) -> NDArray[np.float64]:
+    """Return the raw score of each architecture, the mean over the seeds; NaN unless all seeds have one.
+
+    Args:
+        table: the scores.
+        metric: one of its metrics.
+    """
+    values = table.values[:, table.metrics.index(metric), :]  # [A, S]
+    return np.asarray(values.sum(axis=1) / max(values.shape[1], 1))
+
+
+def plot(label: str, analysis: Analysis, metric: str) -> Figure:
+    """Return the scatter plot of one metric.
+
+    Args:
+        label: the target's label in this report.
+        analysis: scores, truth and estimates.
+        metric: one of its metrics.
+    """
+    table = analysis.table
+    score = mean_score(table, metric)
+    shown = np.isfinite(score) & np.isfinite(table.truth)
+    best = table.truth >= _threshold(table.truth)
+    spearman = analysis.estimate(metric, "spearman")
+    low = "" if table.higher_is_better[table.metrics.index(metric)] else ", low is better"
+    name = f"scatter_{slug(label)}_{slug(metric)}"
+    alt = (
+        f"Score of {metric}{low} against accuracy on {label}, {plural(int(shown.sum()), 'architecture')}; "
+        f"Spearman {phrase(spearman)}."
+    )
+    with svg.style(name):
+        figure = svg.canvas(3.1, 2.25)
+        axes = figure.subplots()
+        svg.quiet(axes)
+        _points(axes, score[shown], table.truth[shown], best[shown])
+        picture = svg.svg(figure, name, alt)
+    hidden = len(score) - int(shown.sum())
+    caption = f"{metric}{low} · {label} · ρ = {number(spearman.value, 2)}"
+    caption += f" · {hidden:,} without a score" if hidden else ""
+    return Figure(name, picture, alt, caption)
+
+
+def _threshold(truth: NDArray[np.float64]) -> float:
+    """The accuracy from which on an architecture is among the best tenth, at least one of them."""
+    finite = np.sort(truth[np.isfinite(truth)])
+    return float(finite[-max(1, math.ceil(len(finite) / 10))]) if len(finite) else math.inf
+
+
+def _points(
+    axes: Axes, score: NDArray[np.float64], truth: NDArray[np.float64], best: NDArray[np.bool_]
+) -> None:
+    many = len(score) > RASTER_ABOVE
+    size, alpha = (1.6, 0.35) if many else (3.8 if len(score) <= 300 else 2.6, 0.65)
+    height = -np.log10(np.clip(1.0 - truth, 1e-4, None))
+    for group, colour in ((~best, svg.BLUE), (best, svg.ORANGE)):
+        axes.plot(
+            score[group], height[group], "o", color=colour, alpha=alpha, markersize=size,
+            markeredgewidth=0, rasterized=many,
+        )  # fmt: skip
+    axes.margins(0.04)
+    _score_axis(axes, score)
+    _accuracy_axis(axes, height)
+
+
+def _score_axis(axes: Axes, score: NDArray[np.float64]) -> None:
+    """Choose a linear, logarithmic or (for long tails on both sides of zero) symmetric logarithmic axis."""
+    size = np.abs(score)
+    middle, most = float(np.median(size)), float(size.max())
+    if score.min() > 0 and most > 100 * score.min():
+        axes.set_xscale("log")
+        least = float(score.min())
+    elif 0 < middle < most / 20:
+        axes.set_xscale("symlog", linthresh=middle)
+        least = middle
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.ticklabel_format(axis="x", scilimits=(-3, 5))
+        return
+    powers = range(math.ceil(math.log10(least)), math.floor(math.log10(most)) + 1)
+    room = 2 if score.min() < 0 < score.max() else 4  # labels on each side of zero
+    kept = [p for p in powers if (powers[-1] - p) % math.ceil(len(powers) / room) == 0]
+    ticks = {10.0**p: f"10{str(p).translate(_RAISED)}" for p in kept if 10.0**p <= score.max()}
+    ticks |= {-(10.0**p): f"−10{str(p).translate(_RAISED)}" for p in kept if -(10.0**p) >= score.min()}
+    ticks |= {0.0: "0"} if score.min() < 0 < score.max() else {}
+    if len(ticks) > 1:
+        axes.set_xticks(list(ticks), list(ticks.values()))
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _accuracy_axis(axes: Axes, height: NDArray[np.float64]) -> None:
+    """Label the error's logarithm with the accuracy in percent, where labels have room."""
+    low, high = axes.get_ylim()
+    ticks: list[float] = []
+    for accuracy in reversed(_TICKS):
+        at = -math.log10(1.0 - accuracy)
+        if low <= at <= high and (not ticks or ticks[-1] - at > (high - low) / 9):
+            ticks.append(at)
+    if len(ticks) < 2:
+        ticks = sorted({float(height.min()), float(height.max())})
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_yticks(ticks, [f"{100 * (1 - 10**-t):.3g}" for t in ticks])
+    axes.set_ylabel("accuracy, %", fontsize=8)

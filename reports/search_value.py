@@ -1,0 +1,88 @@
+"""The tables of the ranking that ask what a search gains: the best architectures, and more than size."""
+
+import math
+from dataclasses import replace
+
+from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Estimate
+from zcbench.reports.order import known_ceiling, methods, ordered, role
+from zcbench.reports.section import slug
+
+_TOP = (
+    ("spearman", "top10_truth", "Spearman, best 10 % by truth"),
+    ("spearman", "top10_score", "Spearman, best 10 % by score"),
+)
+_PRECISION = (
+    ("precision_at_10", "all", "Precision @ 10"),
+    ("precision_at_10pct", "all", "Precision @ 10 %"),
+)
+
+
+def finding(label: str, analysis: Analysis) -> Table:
+    """Return how well each metric finds the best architectures.
+
+    Args:
+        label: the target's label in this report.
+        analysis: its statistics.
+    """
+    regret = (("regret_top1", "Regret of top 1, points"), ("regret_top5", "Regret of top 5, points"))
+    rows: list[tuple[Cell, ...]] = []
+    for metric in ordered(analysis):
+        cells: list[Cell] = [metric, role(metric)]
+        cells += [analysis.estimate(metric, name, part) for name, part, _ in (*_TOP, *_PRECISION)]
+        cells += [_points(analysis.estimate(metric, name)) for name, _ in regret]
+        rows.append(tuple(cells))
+    ceiling = known_ceiling(analysis)
+    if ceiling is not None and not math.isnan(ceiling.top10.value):
+        rows.insert(0, ("noise ceiling", "ceiling", ceiling.top10, *[None] * 5))
+    columns = (
+        Column("metric", "Metric"),
+        Column("role", "Role"),
+        *(Column(f"{name}_{part}", title, Kind.ESTIMATE, 2) for name, part, title in _TOP),
+        *(Column(name, title, Kind.ESTIMATE, 2) for name, _, title in _PRECISION),
+        *(Column(f"{name}_points", title, Kind.ESTIMATE, 1) for name, title in regret),
+    )
+    notes = (
+        "A search needs the best architectures, not the order of the poor ones: compare the first two "
+        "columns with Spearman over all architectures.",
+        "Precision@k: the share of a metric's k best that are among the k truly best. Regret: the best "
+        "accuracy there is minus the best among the metric's first pick or five picks, in percent points.",
+        *methods(analysis, ("precision_at_10", "regret_top1")),
+    )
+    caption = f"{label}: how well a metric finds the best architectures."
+    return Table(f"finding_the_best_{slug(label)}", caption, columns, tuple(rows), notes)
+
+
+def beyond_size(label: str, analysis: Analysis) -> Table:
+    """Return what remains of each correlation when the size of the network is held fixed.
+
+    Args:
+        label: the target's label in this report.
+        analysis: its statistics.
+    """
+    names = ("spearman", "partial_spearman_params", "partial_spearman_flops")
+    titles = ("Spearman", "Given params", "Given flops")
+    rows: list[tuple[Cell, ...]] = []
+    for metric in ordered(analysis):
+        rows.append((metric, role(metric), *(analysis.estimate(metric, name) for name in names)))
+    columns = (
+        Column("metric", "Metric"),
+        Column("role", "Role"),
+        *(Column(n, t, Kind.ESTIMATE, 2) for n, t in zip(names, titles, strict=True)),
+    )
+    notes = (
+        "Partial Spearman: the correlation of score and accuracy after the ranks of the number of "
+        "parameters, or of operations, are regressed out of both. Near zero means that the metric "
+        "tells no more than the size of the network does.",
+        *methods(analysis, names[1:]),
+    )
+    caption = f"{label}: what a metric knows beyond the size of the network."
+    return Table(f"beyond_size_{slug(label)}", caption, columns, tuple(rows), notes)
+
+
+def _points(estimate: Estimate) -> Estimate:
+    """Turn a difference of fractions into percent points."""
+    return replace(
+        estimate, value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high
+    )
