@@ -1,0 +1,172 @@
+"""One candidate through all its metrics: values cross from the device once, and outcomes are decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from zcbench.harness.metric import Checked, Metric, Undefined
+from zcbench.harness.passes.evaluate import Evaluation, MiniBatch, evaluate
+from zcbench.harness.passes.plan import plan
+from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Recorded
+from zcbench.harness.space import SearchSpace
+from zcbench.harness.types import Architecture, Outcome, Recipe, Score, Seconds
+
+@dataclass(frozen=True)
+class Candidate:
+    """One unit of work: an architecture under a recipe, with the metrics whose rows are missing."""
+
+    architecture: Architecture
+    recipe: Recipe
+    metrics: tuple[Metric, ...]
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What random draws are seeded with: initialisation, its seed and the architecture."""
+        return (self.recipe.init, self.recipe.init_seed, self.architecture.id)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one metric, before it becomes a row.
+
+    Attributes:
+        value: the number; None unless the outcome is ok.
+        outcome: ok, undefined or failed.
+        reason: why there is no number.
+        seconds: what it cost.
+    """
+
+    value: float | None
+    outcome: Outcome
+    reason: str
+    seconds: Seconds
+
+
+NO_TIME = Seconds(0.0, 0.0)
+
+
+def score_candidate(
+    benchmark: str, space: SearchSpace, candidate: Candidate, build: Callable[[], nn.Module], batch: MiniBatch
+) -> list[Score]:
+    """Score one candidate with all its metrics, in shared passes.
+
+    Args:
+        benchmark: the benchmark's name.
+        space: the search space.
+        candidate: architecture, recipe and metrics.
+        build: returns the initialised network on the CPU.
+        batch: the mini-batch on the device.
+    """
+    recipe, architecture = candidate.recipe, candidate.architecture
+    reason = space.disconnected(architecture)
+    hopeless = {m.key for m in candidate.metrics if reason and m.needs_pass}
+    results = {key: Result(None, Outcome.UNDEFINED, reason or "", NO_TIME) for key in hopeless}
+    metrics = [m for m in candidate.metrics if m.key not in hopeless]
+    results |= _build_and_measure(build, batch, metrics, candidate.key)
+    version = f"{space.name}@{space.version}"
+    return [
+        Score(benchmark, version, architecture.id, m.key, m.version, recipe, r.value, r.outcome, r.reason, r.seconds)
+        for m in candidate.metrics
+        if (r := results[m.key])
+    ]
+
+
+def _build_and_measure(
+    build: Callable[[], nn.Module], batch: MiniBatch, metrics: Sequence[Metric], key: tuple[object, ...]
+) -> dict[str, Result]:
+    try:
+        network = build().to(batch.inputs.device, non_blocking=True)
+    except Exception as error:  # a faulty space is the outcome of its architecture, not the end of the run
+        failed = Result(None, Outcome.FAILED, f"the network cannot be built: {_reason(error)}", NO_TIME)
+        return {m.key: failed for m in metrics}
+    return measure(network, batch, metrics, key=key)
+
+
+def measure(
+    network: nn.Module, batch: MiniBatch, metrics: Sequence[Metric], *, key: tuple[object, ...]
+) -> dict[str, Result]:
+    """Compute metrics on one network.
+
+    If the shared passes raise, every metric is tried alone: only those whose own passes raise have
+    failed. The mini-batch is never made smaller.
+
+    Args:
+        network: on the device of the mini-batch; it is not changed.
+        batch: the mini-batch.
+        metrics: the metrics.
+        key: what random draws are seeded with, e.g. (initialisation, seed, architecture).
+
+    Returns:
+        A result by metric key.
+    """
+    try:
+        return _together(network, batch, metrics, key)
+    except Exception as error:  # any failure of a metric is an outcome
+        if len(metrics) == 1:
+            return {metrics[0].key: Result(None, Outcome.FAILED, _reason(error), NO_TIME)}
+    if batch.inputs.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return {k: r for m in metrics for k, r in measure(network, batch, [m], key=key).items()}
+
+
+def _together(
+    network: nn.Module, batch: MiniBatch, metrics: Sequence[Metric], key: tuple[object, ...]
+) -> dict[str, Result]:
+    evaluation = evaluate(network, batch, plan(q for m in metrics for q in m.needs.quantities()), key=key)
+    computed: dict[str, Checked] = {}
+    reasons: dict[str, str] = {}
+    for metric in metrics:
+        with evaluation.clock.measure(metric.key):
+            try:
+                value = metric(evaluation.values)
+                computed[metric.key] = value if isinstance(value, Checked) else Checked(value, ())
+            except Undefined as reason:
+                reasons[metric.key] = str(reason)
+    decided = _cross(computed) | {k: (None, Outcome.UNDEFINED, reason) for k, reason in reasons.items()}
+    seconds = _seconds(evaluation, metrics)
+    return {m.key: Result(*decided[m.key], seconds[m.key]) for m in metrics}
+
+
+def _cross(computed: dict[str, Checked]) -> dict[str, tuple[float | None, Outcome, str]]:
+    """Bring all values and conditions of a candidate to the host in one transfer, and decide the outcomes."""
+    flat: list[Tensor] = []
+    for checked in computed.values():
+        flat += [checked.value, *(condition for condition, _ in checked.conditions)]
+    device = next((t.device for t in flat if t.device.type != "cpu"), torch.device("cpu"))
+    numbers = iter(torch.stack([t.detach().to(device, torch.float64) for t in flat]).tolist() if flat else [])
+    decided: dict[str, tuple[float | None, Outcome, str]] = {}
+    for key, checked in computed.items():
+        value = next(numbers)
+        held = [reason for _, reason in checked.conditions if next(numbers)]
+        if not held and not math.isfinite(value):
+            held = [f"the value is {value}"]
+        decided[key] = (None, Outcome.UNDEFINED, held[0]) if held else (value, Outcome.OK, "")
+    return decided
+
+
+def _seconds(evaluation: Evaluation, metrics: Sequence[Metric]) -> dict[str, Seconds]:
+    spent = evaluation.clock.seconds()
+    costs = {}
+    for metric in metrics:
+        steps: set[object] = set()
+        for quantity in metric.needs.quantities():
+            steps.add(quantity)
+            if isinstance(quantity, Recorded | Differentiated | MultiplyAccumulates):
+                steps.add(quantity.forward)
+            if isinstance(quantity, Differentiated):
+                steps.add((quantity.forward, quantity.target))
+        own = spent.get(metric.key, 0.0)
+        costs[metric.key] = Seconds(own + sum(spent.get(step, 0.0) for step in steps), own)
+    return costs
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line why a metric failed; out of memory has one word, so that it can be counted."""
+    text = " ".join(str(error).split())
+    memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
+    return "oom" if memory else f"{type(error).__name__}: {text}"[:300]

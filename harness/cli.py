@@ -1,0 +1,99 @@
+"""The command line: finds the verbs in ``commands/`` and turns every error into one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sqlite3
+import sys
+import traceback
+
+import click
+
+from zcbench.harness import commands
+from zcbench.harness.environment import package_version
+from zcbench.harness.errors import MissingFileError, ZcbenchError, did_you_mean
+
+INTERRUPTED = 130
+INTERNAL = 70
+
+
+class Verbs(click.Group):
+    """A group whose commands are files of a folder, imported only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the verbs in the order of the work."""
+        order = ["run", "list", "data", "plan", "score", "analyse", "report", "export"]
+        files = {m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")}
+        return [v for v in order if v in files] + sorted(files - set(order))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one verb."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or say which ones are near."""
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.UsageError(f'unknown verb "{args[0]}".{did_you_mean(args[0], self.list_commands(ctx))}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_version("zcbench"), prog_name="zcbench")
+def zcbench() -> None:
+    """Score NAS architectures with training-free metrics and hold the scores against trained accuracies.
+
+    \b
+    The whole job on data that comes with the installation, a few minutes on two cores:
+        zcbench run --out zcbench-run
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0, 2 bad input, 3 missing file, 130 interrupted."""
+    try:
+        code = zcbench.main(args=arguments, prog_name="zcbench", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted; run the same command again to go on")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output, such as head, has seen enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - it must outlive this function
+        code = 0
+    except Exception as error:  # one line for everything that can go wrong
+        if os.environ.get("ZCBENCH_DEBUG"):
+            traceback.print_exc()
+        code, text = explain(error)
+        _say(text)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Return the exit code and the one line for an error."""
+    if isinstance(error, ZcbenchError):
+        return error.exit_code, str(error)
+    if isinstance(error, click.ClickException):
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "zcbench"
+        return 2, f"{error.format_message()} (see {command} --help)"
+    if isinstance(error, FileNotFoundError):
+        return MissingFileError.exit_code, f"there is no file {error.filename}"
+    if isinstance(error, OSError):
+        return 2, f"{error.filename or 'the system'}: {error.strerror or error}"
+    if isinstance(error, sqlite3.Error):
+        return 2, f"the score store cannot be used: {error}"
+    if isinstance(error, MemoryError):
+        return 2, "out of memory: take a smaller --batch-size or fewer architectures"
+    text = " ".join(str(error).split())
+    return INTERNAL, f"a fault of zcbench, {type(error).__name__}: {text} (ZCBENCH_DEBUG=1 shows where)"
+
+
+def _say(text: str) -> None:
+    click.echo("zcbench: " + " ".join(text.split()), err=True)

@@ -1,0 +1,99 @@
+"""Options that several verbs share, with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+
+def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def candidates(*, required: bool) -> Callable[[F], F]:
+    """Which architectures to score."""
+    return _together(
+        click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark."),
+        click.option("--architectures", type=PATH, metavar="FILE", help="Architectures to score, one a line."),
+        click.option("--sample", type=click.IntRange(1), default=None if required else 100,
+                     show_default=not required, metavar="N", help="Score N architectures drawn at random."),
+        click.option("--sample-seed", type=int, default=0, show_default=True, help="Seed of that draw."),
+        click.option("--all", "everything", is_flag=True, help="Score the whole search space."),
+        click.option("--unique", is_flag=True, help="Keep one architecture of each class that the benchmark "
+                     "regards as the same."),
+        click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N of them: for a quick try."),
+    )  # fmt: skip
+
+
+def scoring(*, dataset: str | None) -> Callable[[F], F]:
+    """How to score them."""
+    return _together(
+        click.option("--dataset", default=dataset, required=dataset is None, show_default=True,
+                     help="Images of the mini-batch: see zcbench list datasets."),
+        click.option("--images", type=PATH, metavar="FOLDER",
+                     help="Folder with the images; default $ZCBENCH_DATA/images. digits and gaussian need none."),
+        click.option("--metrics", default="standard", show_default=True, metavar="LIST",
+                     help="Metrics or groups, separated by commas: see zcbench list metrics."),
+        click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+                     help="Number of initialisations: seeds 0 to N-1."),
+        click.option("--batch-size", type=click.IntRange(2), default=32, show_default=True, metavar="N",
+                     help="Images in the mini-batch."),
+        click.option("--init", default="pytorch", show_default=True,
+                     help="Initialisation: pytorch, kaiming_normal or normal."),
+        click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
+                     "where there is one."),
+        click.option("--threads", type=click.IntRange(1), metavar="N",
+                     help="Threads of a CPU operation; default: all cores. Scores repeat bit for bit at one count."),
+        click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),
+    )  # fmt: skip
+
+
+def truth() -> Callable[[F], F]:
+    """Which ground truth the scores are held against."""
+    return _together(
+        click.option("--target", "targets", multiple=True, metavar="DATASET",
+                     help="Dataset of the trained accuracies; may be given several times. "
+                     "Default: that of the images, else those of the benchmark."),
+        click.option("--source", metavar="NAME", help="Source of the accuracies: see zcbench data."),
+        click.option("--split", metavar="NAME", help="Part of the dataset: test (default), valid, ..."),
+        click.option("--epochs", type=int, metavar="N", help="Length of the training; default: the longest."),
+        click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead."),
+    )  # fmt: skip
+
+
+def statistics() -> Callable[[F], F]:
+    """How the statistics are made."""
+    return _together(
+        click.option("--undefined", type=click.Choice(["drop", "worst"]), default="drop", show_default=True,
+                     help="Architectures without a score: leave them out, or rank them last."),
+        click.option("--population", default="all", show_default=True, metavar="NAME",
+                     help="Which architectures: all, or a named subset such as no_dead_edge."),
+        click.option("--resamples", type=click.IntRange(10), default=1000, show_default=True, metavar="N",
+                     help="Bootstrap resamples of the intervals."),
+    )  # fmt: skip
+
+
+def family() -> Callable[[F], F]:
+    """Which of the stored scores, where a store holds several kinds."""
+    return _together(
+        click.option("--dataset", metavar="NAME", help="Only scores on these images."),
+        click.option("--batch-size", type=int, metavar="N", help="Only scores of this batch size."),
+        click.option("--init", metavar="NAME", help="Only scores of this initialisation."),
+    )
+
+
+def store(*, default: str | None) -> Callable[[F], F]:
+    """The score store."""
+    return click.option("--store", "store_path", type=PATH, default=default, required=default is None,
+                        show_default=True, metavar="FILE", help="The score store, an SQLite file.")  # fmt: skip

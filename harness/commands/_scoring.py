@@ -1,0 +1,130 @@
+"""From options to a job, and its run with a progress bar; shared by ``score`` and ``run``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import torch
+from tqdm import tqdm
+
+from zcbench.datasets import images
+from zcbench.datasets.registry import benchmark as find_benchmark
+from zcbench.harness.environment import cores
+from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.initialise import initialisation
+from zcbench.harness.registry import select
+from zcbench.harness.runner import Job, Summary, run
+from zcbench.harness.space import SearchSpace
+from zcbench.harness.store import Store
+from zcbench.harness.types import Architecture, Outcome
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which architectures: the options of ``candidates``."""
+
+    architectures: Path | None
+    sample: int | None
+    sample_seed: int
+    everything: bool
+    unique: bool
+    limit: int | None
+
+
+def choose(space: SearchSpace, choice: Choice) -> list[Architecture]:
+    """Return the candidates, each once, in the order given.
+
+    Raises:
+        MissingFileError: if the file of architectures is not there.
+        ZcbenchError: if nothing or too much is chosen, or a line cannot be parsed.
+    """
+    if sum((choice.architectures is not None, choice.sample is not None, choice.everything)) != 1:
+        raise ZcbenchError("say which architectures: one of --sample N, --architectures FILE and --all")
+    if choice.architectures is not None:
+        chosen = _read(space, choice.architectures)
+    elif choice.sample is not None:
+        chosen = space.sample(choice.sample, choice.sample_seed)
+    else:
+        chosen = list(space)
+    chosen = list({a.id: a for a in chosen}.values())
+    if choice.unique:
+        # reversed: of each class the one that comes first is kept
+        first = {space.unique_id(a): a for a in reversed(chosen)}
+        chosen = list(reversed(first.values()))
+    return chosen[: choice.limit]
+
+
+def _read(space: SearchSpace, path: Path) -> list[Architecture]:
+    if not path.is_file():
+        raise MissingFileError(f"there is no file of architectures at {path}")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ZcbenchError(f"{path} is no text file: write one architecture a line") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(space.parse(line.strip()))
+            except ZcbenchError as error:
+                raise ZcbenchError(f"{path}, line {number}: {error}") from error
+    if not found:
+        raise ZcbenchError(f"{path} names no architecture: write one a line")
+    return found
+
+
+def make_job(
+    *, benchmark: str, choice: Choice, dataset: str, folder: Path | None, metrics: str, seeds: int,
+    batch_size: int, init: str,
+) -> Job:
+    """Check every option and return what is to be scored; nothing has been computed or written yet."""
+    chosen = select(metrics)
+    how = initialisation(init)
+    space = find_benchmark(benchmark).space
+    batch = images.load(dataset, batch_size=batch_size, folder=folder)
+    return Job(
+        benchmark=benchmark, space=space, architectures=choose(space, choice), metrics=chosen,
+        batch=batch, init=how, seeds=seeds,
+    )
+
+
+def run_with_progress(
+    job: Job, store: Store, *, device: str, threads: int | None, retry_failed: bool
+) -> Summary:
+    """Run a job with a progress bar on standard error, and say what came of it."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    threads = threads or cores()
+    click.echo(
+        f"{len(job.architectures)} architectures of {job.benchmark}, {len(job.metrics)} metrics, {job.seeds} "
+        f"seed{'s' if job.seeds > 1 else ''}; {job.batch.dataset} ({job.batch.split}), batch {len(job.batch.inputs)}; "
+        f"{device}, {threads} threads; store {store.path}",
+        err=True,
+    )
+    bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, disable=None, leave=True)
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    try:
+        summary = run(
+            job, store, device=device, threads=threads, retry_failed=retry_failed, progress=progress
+        )
+    finally:
+        bar.close()
+    _say(summary)
+    return summary
+
+
+def _say(summary: Summary) -> None:
+    new = sum(summary.outcomes.values())
+    counts = ", ".join(f"{n} {outcome}" for outcome, n in summary.outcomes.items() if n)
+    click.echo(f"{new} new rows{f' ({counts})' if new else ''}, {summary.present} were there before", err=True)
+    if summary.outcomes[Outcome.FAILED]:
+        click.echo("some metrics failed: the export and the report say why", err=True)
+    if summary.interrupted:
+        left = summary.wanted - summary.present - new
+        click.echo(f"interrupted: {left} rows are left; run the same command again to go on", err=True)

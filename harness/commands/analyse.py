@@ -1,0 +1,63 @@
+"""``zcbench analyse``: rank correlations of stored scores with trained accuracies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zcbench.harness.analysis.output import write
+from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.commands import _options, _studying
+from zcbench.harness.store import Store
+
+
+@click.command("analyse", short_help="Correlate stored scores with trained accuracies.")
+@_options.store(default="scores.sqlite")
+@click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark.")
+@_options.family()
+@_options.truth()
+@_options.statistics()
+@click.option("--out", type=_options.PATH, default="analysis", show_default=True, metavar="FOLDER",
+              help="Folder for correlations.csv and analysis.json.")  # fmt: skip
+def command(
+    *, store_path: Path, benchmark: str, dataset: str | None, batch_size: int | None, init: str | None,
+    targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
+    truth_file: Path | None, undefined: str, population: str, resamples: int, out: Path,
+) -> None:
+    """Compute every statistic of every metric with its interval, as correlations.csv and analysis.json.
+
+    \b
+    Example:
+        zcbench analyse --store s.sqlite --benchmark nasbench201 --target cifar10 --out analysis
+    """
+    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
+    with Store(store_path, create=False) as store:
+        family = _studying.read_family(store, benchmark, dataset=dataset, batch_size=batch_size, init=init)
+    found, table = _studying.load(benchmark, options)
+    analyses = []
+    for target in _studying.choose_targets(found, table, options, family.recipe.dataset):
+        ceiling = _studying.ceiling_of(table, target, resamples=resamples)
+        analyses.append(
+            _studying.study(
+                family, found, target, undefined=undefined, population=population, resamples=resamples,
+                ceiling=ceiling,
+            )
+        )
+    csv, _ = write(analyses, out)
+    for analysis in analyses:
+        _show(analysis)
+    click.echo(f"written: {csv} and {out / 'analysis.json'}")
+
+
+def _show(analysis: Analysis) -> None:
+    """Print the ranking by Spearman."""
+    click.echo(f"truth: {analysis.table.truth_description}")
+    click.echo(f"scores: {analysis.table.recipe}")
+    found = [(m, analysis.estimate(m, "spearman")) for m in analysis.table.metrics]
+    width = max(len(m) for m, _ in found)
+    click.echo(f"{'metric':{width}}  Spearman  95 % interval       n  undefined")
+    for name, e in sorted(found, key=lambda item: (item[1].value != item[1].value, -item[1].value, item[0])):
+        value = f"{e.value:8.3f}  {e.low:6.3f} to {e.high:6.3f}" if e.value == e.value else f"{'undefined':>8}{'':17}"
+        click.echo(f"{name:{width}}  {value}  {e.n:6d}  {e.n_undefined:9d}")
+    click.echo()

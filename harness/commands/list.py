@@ -1,0 +1,70 @@
+"""``zcbench list``: what there is to name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from zcbench.datasets import images
+from zcbench.datasets.registry import benchmarks
+from zcbench.harness.initialise import INITIALISATIONS
+from zcbench.harness.registry import groups, metrics
+
+
+def _metrics() -> None:
+    width = max(map(len, metrics()))
+    for name, metric in metrics().items():
+        parameters = ", ".join(f"{k}={v}" for k, v in metric.parameters.items())
+        click.echo(f"{name:{width}}  v{metric.version}  {metric.cite}")
+        click.echo(f"{'':{width}}      {metric.caveats}" + (f" Parameters: {parameters}." if parameters else ""))
+
+
+def _groups() -> None:
+    for name, members in groups().items():
+        click.echo(f"{name} ({len(members)}): {', '.join(members)}")
+
+
+def _benchmarks() -> None:
+    for name, found in benchmarks().items():
+        populations = ", ".join(found.populations)
+        click.echo(f"{name}  {len(found.space):,} architectures; trained on {', '.join(found.datasets)}")
+        click.echo(f"{'':{len(name)}}  populations: {populations}")
+
+
+def _datasets() -> None:
+    for name, info in images.datasets().items():
+        where = "needs image files: --images FOLDER" if info.needs_files else "comes with the installation"
+        click.echo(f"{name}  {info.classes} classes, 3x{info.side}x{info.side}; {where}")
+
+
+def _inits() -> None:
+    for init in INITIALISATIONS.values():
+        click.echo(f"{init}  {(init.draw.__doc__ or '').splitlines()[0]}")
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    "metrics": _metrics,
+    "groups": _groups,
+    "benchmarks": _benchmarks,
+    "datasets": _datasets,
+    "inits": _inits,
+}
+
+
+@click.command("list", short_help="List metrics, groups, benchmarks, datasets and initialisations.")
+@click.argument("kind", required=False, type=click.Choice(list(KINDS)))
+def command(kind: str | None) -> None:
+    """List what there is: metrics, groups, benchmarks, datasets (of images) and inits; without a KIND all of it.
+
+    \b
+    Example:
+        zcbench list metrics
+    """
+    for name, show in KINDS.items():
+        if kind in (None, name):
+            if kind is None:
+                click.secho(f"{name}:", bold=True)
+            show()
+            if kind is None:
+                click.echo()

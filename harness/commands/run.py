@@ -1,0 +1,62 @@
+"""``zcbench run``: score, analyse and report in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zcbench.harness.analysis.output import write
+from zcbench.harness.commands import _options, _reporting, _scoring, _studying
+from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.store import Store
+
+INTERRUPTED = 130
+
+
+@click.command("run", short_help="Score, analyse and report: the whole job in one line.")
+@_options.candidates(required=False)
+@_options.scoring(dataset="digits")
+@_options.truth()
+@_options.statistics()
+@click.option("--title", default="Training-free metrics on NAS-Bench-201", show_default=True, help="Its title.")
+@click.option("--out", type=_options.PATH, default="zcbench-run", show_default=True, metavar="FOLDER",
+              help="Folder for the store, the analysis and the report.")  # fmt: skip
+def command(
+    *, benchmark: str, architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
+    unique: bool, limit: int | None, dataset: str, images: Path | None, metrics: str, seeds: int,
+    batch_size: int, init: str, device: str, threads: int | None, retry_failed: bool,
+    targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
+    truth_file: Path | None, undefined: str, population: str, resamples: int, title: str, out: Path,
+) -> None:
+    """Score, analyse and report, on data that comes with the installation unless told otherwise.
+
+    \b
+    Example:
+        zcbench run --out zcbench-run
+    """
+    sample = None if architectures is not None or everything else sample
+    job = _scoring.make_job(
+        benchmark=benchmark,
+        choice=_scoring.Choice(architectures, sample, sample_seed, everything, unique, limit),
+        dataset=dataset, folder=images, metrics=metrics, seeds=seeds, batch_size=batch_size, init=init,
+    )  # fmt: skip
+    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
+    _studying.load(benchmark, options)  # what is wrong with the truth is better said before the long part
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZcbenchError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    with Store(out / "scores.sqlite") as store:
+        summary = _scoring.run_with_progress(
+            job, store, device=device, threads=threads, retry_failed=retry_failed
+        )
+    if summary.interrupted:
+        click.get_current_context().exit(INTERRUPTED)
+    page, analyses = _reporting.make_report(
+        out / "scores.sqlite", benchmark, options, out / "report", dataset=dataset, batch_size=batch_size,
+        init=init, undefined=undefined, population=population, resamples=resamples, title=title,
+    )  # fmt: skip
+    write(analyses, out / "analysis")
+    click.echo(f"the report: {page}")
+    click.echo(f"the numbers: {out / 'analysis' / 'correlations.csv'}")

@@ -1,0 +1,255 @@
+"""The score store: one SQLite file, one transaction a chunk, resumed by an anti-join of the missing rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+
+from zcbench.harness.environment import digest
+from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.types import Outcome, Recipe, Score, Seconds
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 60.0
+
+EXPORT_COLUMNS = (
+    "benchmark", "architecture", "metric", "version", "dataset", "batch_size", "init", "init_seed",
+    "value", "outcome", "reason", "seconds_standalone", "seconds_marginal",
+)  # fmt: skip
+"""Columns of an export, in this order; scripts rely on them."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS recipes (digest TEXT PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS environments (digest TEXT PRIMARY KEY, environment TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scores (
+    benchmark TEXT NOT NULL, space TEXT NOT NULL, architecture TEXT NOT NULL, metric TEXT NOT NULL,
+    version INTEGER NOT NULL, recipe TEXT NOT NULL REFERENCES recipes (digest), value REAL,
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, seconds_standalone REAL NOT NULL,
+    seconds_marginal REAL NOT NULL, environment TEXT NOT NULL REFERENCES environments (digest),
+    PRIMARY KEY (space, architecture, metric, version, recipe)) WITHOUT ROWID;
+"""
+
+# A score that is final is never overwritten: of two processes that computed one row, the first one counts.
+_INSERT = """
+INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (space, architecture, metric, version, recipe) DO UPDATE SET
+    value = excluded.value, outcome = excluded.outcome, reason = excluded.reason,
+    seconds_standalone = excluded.seconds_standalone, seconds_marginal = excluded.seconds_marginal,
+    environment = excluded.environment
+WHERE scores.outcome = 'failed'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The key of one row: architecture, metric with version, recipe."""
+
+    space: str
+    architecture: str
+    metric: str
+    version: int
+    recipe: str
+
+
+class Store:
+    """Scores in one SQLite file.
+
+    Several processes may write to one store at a time; each waits up to a minute for the other's chunk.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open a store.
+
+        Args:
+            path: the file.
+            create: make it if it does not exist; otherwise a missing file is an error.
+
+        Raises:
+            MissingFileError: if it does not exist and is not to be created, or its folder does not exist.
+            ZcbenchError: if it is no store, of a newer schema, or cannot be written.
+        """
+        self.path = path
+        if not create and not path.is_file():
+            raise MissingFileError(f"there is no score store at {path}: make one with zcbench score --store {path}")
+        if not path.parent.is_dir():
+            raise MissingFileError(f"cannot make the store {path}: the folder {path.parent} does not exist")
+        with self._explained():
+            self._connection = _connect(path, writable=create)
+            try:
+                self._prepare(create=create)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say what is wrong in one line where SQLite or the disk refuses."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            if "not a database" in text or "malformed" in text:
+                advice = f"{self.path} is not a score store, or it is damaged: name another file with --store"
+            elif "readonly" in text or "unable to open" in text:
+                advice = f"the store {self.path} cannot be written: choose a folder that can be, with --store"
+            elif "full" in text or "disk I/O" in text:
+                advice = f"no room to write the store {self.path} ({text}): free some and run again, nothing is lost"
+            elif "locked" in text or "busy" in text:
+                advice = f"another process holds the store {self.path} for over {BUSY_SECONDS:.0f} s: run again later"
+            else:
+                advice = f"the store {self.path} cannot be used: {text}"
+            raise ZcbenchError(advice) from error
+
+    def _prepare(self, *, create: bool) -> None:
+        # One transaction for the look and the change: two processes may be making the store at once.
+        self._connection.execute("BEGIN IMMEDIATE" if create else "BEGIN")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise ZcbenchError(
+                f"the store {self.path} has schema {version}, this zcbench knows {SCHEMA_VERSION}: update zcbench"
+            )
+        if version != SCHEMA_VERSION:
+            if tables or not create:
+                raise ZcbenchError(f"{self.path} is not a score store: name another file with --store")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: what is written inside is kept only if the block ends without an exception."""
+        with self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def append(self, scores: Iterable[Score], environment: Mapping[str, str]) -> None:
+        """Write one chunk of scores in one transaction."""
+        scores = list(scores)
+        recipes = {s.recipe.digest: s.recipe.to_json() for s in scores}
+        where = digest(dict(environment))
+        with self.transaction():
+            self._connection.executemany("INSERT OR IGNORE INTO recipes VALUES (?, ?)", recipes.items())
+            self._connection.execute(
+                "INSERT OR IGNORE INTO environments VALUES (?, ?)", (where, json.dumps(dict(environment), sort_keys=True))
+            )
+            self._connection.executemany(_INSERT, [
+                (s.benchmark, s.space, s.architecture, s.metric, s.version, s.recipe.digest, s.value, str(s.outcome),
+                 s.reason, s.seconds.standalone, s.seconds.marginal, where) for s in scores
+            ])  # fmt: skip
+
+    def missing(self, rows: Sequence[Row], *, retry_failed: bool = False) -> list[Row]:
+        """Return those of the rows that the store does not hold, in the given order.
+
+        Args:
+            rows: the rows that are wanted.
+            retry_failed: count rows whose outcome is ``failed`` as missing.
+        """
+        with self._explained():
+            self._connection.execute("CREATE TEMP TABLE wanted (n INTEGER PRIMARY KEY, a, b, c, d, e)")
+            try:
+                self._connection.execute("BEGIN")
+                self._connection.executemany(
+                    "INSERT INTO wanted VALUES (?, ?, ?, ?, ?, ?)",
+                    ((n, r.space, r.architecture, r.metric, r.version, r.recipe) for n, r in enumerate(rows)),
+                )
+                found = self._connection.execute(
+                    "SELECT n FROM wanted LEFT JOIN scores ON space = a AND architecture = b AND metric = c "
+                    "AND version = d AND recipe = e WHERE outcome IS NULL OR (outcome = 'failed' AND ?) ORDER BY n",
+                    (retry_failed,),
+                ).fetchall()
+                self._connection.execute("COMMIT")
+            finally:
+                self._connection.execute("DROP TABLE IF EXISTS wanted")
+        return [rows[n] for (n,) in found]
+
+    def scores(self) -> Iterator[Score]:
+        """Iterate over all rows in the order of their keys."""
+        recipes = self.recipes()
+        query = (
+            "SELECT benchmark, space, architecture, metric, version, recipe, value, outcome, reason, "
+            "seconds_standalone, seconds_marginal FROM scores ORDER BY space, recipe, metric, version, architecture"
+        )
+        with self._explained():
+            for b, space, architecture, m, version, r, value, outcome, reason, *s in self._connection.execute(query):
+                yield Score(b, space, architecture, m, version, recipes[r], value, Outcome(outcome), reason, Seconds(*s))
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Return all recipes by digest."""
+        with self._explained():
+            rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
+        return {key: Recipe(**json.loads(text)) for key, text in rows}
+
+    def environments(self) -> list[dict[str, str]]:
+        """Return every environment that scores were computed in, the one with most rows first."""
+        query = (
+            "SELECT e.environment, COUNT(*) FROM scores s JOIN environments e ON e.digest = s.environment "
+            "GROUP BY e.digest ORDER BY COUNT(*) DESC, e.digest"
+        )
+        with self._explained():
+            return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query)]
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows as a table with the columns of an export, plus ``space`` and ``recipe`` (its digest)."""
+        rows = [
+            (s.benchmark, s.architecture, s.metric, s.version, s.recipe.dataset, s.recipe.batch_size,
+             s.recipe.init.split("@")[0], s.recipe.init_seed, s.value, str(s.outcome), s.reason,
+             s.seconds.standalone, s.seconds.marginal, s.space, s.recipe.digest) for s in self.scores()
+        ]  # fmt: skip
+        frame = pd.DataFrame(rows, columns=[*EXPORT_COLUMNS, "space", "recipe"])
+        return frame.astype({"value": "float64"})
+
+    def metadata(self) -> dict[str, str]:
+        """Return recipes and environments as JSON strings, to travel with an export."""
+        return {
+            "zcbench.recipes": json.dumps({k: asdict(r) for k, r in sorted(self.recipes().items())}),
+            "zcbench.environments": json.dumps(self.environments()),
+        }
+
+
+def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+    if not writable and not os.access(path.parent, os.W_OK):
+        # Beside a store in WAL mode SQLite wants to make files; in a read-only folder nobody writes to it anyway.
+        return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    if writable:
+        _use_wal(connection)
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; the switch itself does not wait for other processes, so try again."""
+    for attempt in range(50):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == 49:
+                connection.close()
+                raise
+            time.sleep(0.1)
