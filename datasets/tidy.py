@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from zcbench.datasets.replace import replacing
 from zcbench.datasets.unpickle import reading
@@ -34,8 +35,12 @@ SCHEMA = pa.schema(
 _TEXT = tuple(name for name in TRUTH_COLUMNS if SCHEMA.field(name).type == pa.string())
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path, *, curves: bool = False) -> pd.DataFrame:
     """Read a ground-truth table; a file without ``kind`` counts as trained.
+
+    Args:
+        path: the file.
+        curves: also read the metrics that begin with ``accuracy_curve_``.
 
     Raises:
         MissingFileError: if there is no such file.
@@ -47,17 +52,25 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise ZcbenchError(f"cannot read {path}: it is not a file")
     if path.stat().st_size == 0:
         raise ZcbenchError(f"cannot read {path}: the file is empty")
-    return reading(str(path), lambda: _read(path))
+    return reading(str(path), lambda: _read(path, curves))
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, curves: bool) -> pd.DataFrame:
     columns = [name for name in TRUTH_COLUMNS if name in pq.read_schema(path).names]
     text = [name for name in columns if name in _TEXT]
     with pq.ParquetFile(path, read_dictionary=text) as file:
-        frame: pd.DataFrame = file.read(columns=columns).to_pandas(ignore_metadata=True)
+        groups = (file.read_row_group(index, columns) for index in range(file.num_row_groups))
+        kept = [group if curves or "metric" not in columns else _without_curves(group) for group in groups]
+        table = pa.concat_tables(kept) if kept else file.read(columns=columns)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     if "kind" not in frame:
         frame["kind"] = "trained"
     return validated(frame, str(path))
+
+
+def _without_curves(table: pa.Table) -> pa.Table:
+    names = table["metric"].cast(pa.string())
+    return table.filter(pc.invert(pc.starts_with(names, "accuracy_curve_")))
 
 
 def validated(frame: pd.DataFrame, name: str) -> pd.DataFrame:

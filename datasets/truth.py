@@ -67,15 +67,19 @@ class TruthTable:
         self._name = name
 
     @classmethod
-    def from_parquet(cls, path: Path) -> TruthTable:
+    def from_parquet(cls, path: Path, *, curves: bool = False) -> TruthTable:
         """Read a tidy Parquet file; one without ``kind`` counts as trained.
+
+        Args:
+            path: the file.
+            curves: also read ``accuracy_curve_*``, of which a table may hold millions.
 
         Raises:
             MissingFileError: if there is no such file.
             ZcbenchError: if it is damaged or of another form.
         """
         table = cls.__new__(cls)
-        table._frame, table._name = read_parquet(path), str(path)
+        table._frame, table._name = read_parquet(path, curves=curves), str(path)
         return table
 
     @property
