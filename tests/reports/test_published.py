@@ -1,0 +1,171 @@
+import re
+
+import pytest
+
+from zcbench.harness.types import Estimate
+from zcbench.reports.citations import parse, published
+from zcbench.reports.comparison import Measured, differences, measure, requests
+from zcbench.reports.reproduction import comparison, section
+from zcbench.reports.section import ReportInput
+
+KNOWN = {
+    "params", "flops", "layers", "l2_norm", "grad_norm", "plain", "snip", "grasp", "fisher", "jacov",
+    "epe_nas", "nwot", "synflow", "zen", "swap", "swap_regularised",
+    "gradsign", "zico", "te_nas", "az_nas", "vkdnw", "vkdnw_agg", "graf",
+}  # fmt: skip
+SPOT = [
+    ("nas_bench_suite_zero", "nwot", "spearman", "NB201-C10", 0.77),
+    ("nas_bench_suite_zero", "plain", "spearman", "NB201-IN16", -0.22),
+    ("nas_bench_suite_zero", "epe_nas", "spearman", "NB201-C100", 0.60),
+    ("nas_bench_suite_zero", "jacov", "spearman", "NB101", -0.29),
+    ("nas_bench_suite_zero", "nwot", "spearman", "TNBma-Seg", 0.80),
+    ("nas_bench_suite_zero", "grasp", "spearman", "TNBma-Obj", -0.64),
+    ("nas_bench_suite_zero", "synflow", "spearman", "NB301", 0.18),
+    ("zero_cost_nas", "grad_norm", "spearman", "NB201-C10", 0.594),
+    ("zero_cost_nas", "jacov", "spearman", "NB201-IN16", 0.701),
+    ("zero_cost_nas", "fisher", "spearman", "NB201-C100", 0.385),
+    ("zero_cost_nas", "jacov", "spearman", "NB101", 0.378),
+    ("vkdnw", "flops", "kendall", "C10", 0.623),
+    ("vkdnw", "layers", "spearman", "IN16-120", 0.764),
+    ("vkdnw", "nwot", "spearman", "C100", 0.799),
+    ("vkdnw", "gradsign", "spearman", "C10", 0.765),
+    ("vkdnw", "vkdnw_agg", "kendall", "IN16-120", 0.743),
+]
+
+
+@pytest.mark.parametrize("name", ["nas_bench_suite_zero", "zero_cost_nas", "vkdnw"])
+def test_every_table_is_cited_and_plausible(name):
+    paper = published()[name]
+    assert paper.id == name
+    assert re.fullmatch(r"\d{4}\.\d{5}", paper.arxiv)
+    assert all((paper.title, paper.authors, paper.venue, paper.where, paper.init_text, paper.caveats))
+    assert paper.title in paper.citation
+    for column in paper.columns.values():
+        assert column.truth
+        assert column.architectures > 0
+        assert column.population in {"all", "no_dead_edge"}
+    for row in paper.rows:
+        assert row.metric in KNOWN
+        assert row.values
+        for figures in row.values.values():
+            assert all(-1 <= value <= 1 for value in figures.values())
+            assert all(round(value, paper.digits) == value for value in figures.values())
+            assert not paper.absolute or min(figures.values()) >= 0
+    assert len({row.metric for row in paper.rows}) == len(paper.rows)
+
+
+@pytest.mark.parametrize(("table", "metric", "statistic", "column", "value"), SPOT)
+def test_figures_are_as_printed(table, metric, statistic, column, value):
+    (row,) = [r for r in published()[table].rows if r.metric == metric]
+    assert row.values[statistic][column] == value
+
+
+def test_sizes_of_the_tables():
+    assert {p.id: (len(p.rows), len(p.columns)) for p in published().values()} == {
+        "nas_bench_suite_zero": (13, 19),
+        "zero_cost_nas": (6, 4),
+        "vkdnw": (16, 3),
+    }
+    counts = {p.id: sum(len(f) for r in p.rows for f in r.values.values()) for p in published().values()}
+    assert counts == {"nas_bench_suite_zero": 13 * 19, "zero_cost_nas": 24, "vkdnw": 16 * 6 - 3}
+
+
+def test_what_a_reader_must_know_is_there():
+    suite = published()["nas_bench_suite_zero"]
+    assert suite.columns["NB201-C10"].batch_size == 32
+    assert "seed 888" in suite.columns["NB201-C10"].truth
+    assert "half" in suite.columns["NB201-C10"].truth
+    assert "half" not in suite.columns["NB201-C100"].truth
+    assert published()["zero_cost_nas"].absolute
+    assert {c.architectures for c in published()["vkdnw"].columns.values()} == {9445}
+
+
+def test_malformed_tables_are_refused():
+    with pytest.raises(ValueError, match="without id"):
+        parse('short = "x"')
+    head = "\n".join(f'{key} = "x"' for key in ("id", "short", "title", "authors", "venue", "where"))
+    text = f"{head}\nabsolute = false\ndigits = 2\ncaveats = []\ncolumns = []\n"
+    with pytest.raises(ValueError, match="unknown column in spearman"):
+        parse(text + '[[rows]]\nmetric = "a"\nprinted = "A"\n[rows.spearman]\nC10 = 0.5\n')
+
+
+def test_requests_name_population_and_source():
+    wanted = {r.published: r for r in requests("nasbench201", "cifar10")}
+    assert set(wanted) == {"nas_bench_suite_zero", "zero_cost_nas", "vkdnw"}
+    assert (wanted["vkdnw"].population, wanted["vkdnw"].source) == ("no_dead_edge", "robot")
+    assert wanted["vkdnw"].statistics == ("spearman", "kendall")
+    assert wanted["nas_bench_suite_zero"].source == "naslib"
+    assert wanted["nas_bench_suite_zero"].statistics == ("spearman",)
+    assert "nwot" in wanted["nas_bench_suite_zero"].metrics
+    assert len(requests("nasbench201", "cifar100")) == len(requests("nasbench201", "imagenet16_120")) == 3
+    assert requests("nasbench201", "cifar10_analog") == []
+
+
+def test_differences_are_named(make_table):
+    wanted = {r.published: r for r in requests("nasbench201", "cifar10")}
+    table = make_table(40)
+    said = differences(
+        wanted["nas_bench_suite_zero"], table, images="digits", batch_size=32, init="pytorch@1"
+    )
+    assert said == (
+        "digits instead of cifar10 images",
+        "40 architectures, not 1,000",
+        "truth: robot, not test accuracy of training seed 888, 200 epochs, "
+        "network trained on half of the data",
+    )
+    said = differences(wanted["vkdnw"], table, images="cifar10", batch_size=8, init="normal@1")
+    assert said == (
+        "1 initialisation, not 5 runs",
+        "all architectures, not cells without a dead edge",
+        "40 architectures, not 9,445",
+    )
+    said = differences(wanted["zero_cost_nas"], table, images="cifar10", batch_size=32, init="kaiming_normal")
+    assert said == (
+        "batch 32, not 64",
+        "kaiming_normal initialisation",
+        "40 architectures, not 15,625",
+        "truth: robot: trained on all of the data",
+    )
+
+
+def measured(published_id, **values):
+    (request,) = [r for r in requests("nasbench201", "cifar10") if r.published == published_id]
+    estimates = {(m, "spearman"): Estimate(*v, 50, 0, "bootstrap") for m, v in values.items()}
+    return Measured(request, estimates, ("a", "b"))
+
+
+def test_comparison_holds_ours_against_theirs():
+    table = comparison(
+        measured("nas_bench_suite_zero", nwot=(0.80, 0.75, 0.85), plain=(0.1, 0.0, 0.2)), "spearman"
+    )
+    rows = {row[0]: row[2:] for row in table.rows}
+    assert rows["nwot"][0] == 0.77
+    assert rows["nwot"][2] == pytest.approx(0.03)
+    assert rows["nwot"][3:] == ("yes", "a; b")
+    assert rows["plain"][2] == pytest.approx(0.36)
+    assert rows["plain"][3] == "no"
+    assert "arXiv:2210.03230" in table.notes[0]
+
+
+def test_signless_tables_are_compared_by_absolute_value():
+    made = measured("zero_cost_nas", snip=(-0.6, -0.7, -0.5), grasp=(0.1, -0.2, 0.55), fisher=(0.3, 0.2, 0.3))
+    rows = {row[0]: row[2:6] for row in comparison(made, "spearman").rows}
+    assert rows["snip"][1].value == -0.6
+    assert rows["snip"][2] == pytest.approx(0.6 - 0.596)
+    assert [rows[m][3] for m in ("snip", "grasp", "fisher")] == ["yes", "yes", "no"]
+
+
+def test_measure_takes_the_metrics_that_were_scored(make_input):
+    analysis = make_input().analyses[0]
+    (request,) = [r for r in requests("nasbench201", "cifar10") if r.published == "vkdnw"]
+    found = measure(request, analysis, images="digits", batch_size=32, init="pytorch@1")
+    assert set(found.estimates) == {
+        (m, s) for m in ("flops", "grad_norm", "jacov", "layers", "nwot") for s in ("spearman", "kendall")
+    }
+
+
+def test_section_without_measurements(make_input):
+    data = make_input(3)
+    bare = ReportInput("t", data.analyses)
+    assert not section(bare).tables
+    assert section(bare).notes

@@ -1,0 +1,190 @@
+import numpy as np
+import pytest
+
+from zcbench.harness.analysis.table import Table
+from zcbench.harness.types import Estimate
+from zcbench.reports import (
+    cost,
+    coverage,
+    heatmap,
+    order,
+    provenance,
+    ranking,
+    reproduction,
+    scatter,
+    stability,
+)
+from zcbench.reports.csv_tables import csv_table
+from zcbench.reports.html import html
+from zcbench.reports.latex import latex
+from zcbench.reports.markdown import markdown
+from zcbench.reports.report import build, facts, summary
+from zcbench.reports.section import Report
+
+MODULES = (ranking, scatter, heatmap, coverage, cost, provenance, stability, reproduction)
+CASES = {
+    "ordinary": {},
+    "one architecture": {"n": 1},
+    "three architectures": {"n": 3},
+    "nothing defined": {"undefined": "all"},
+    "nothing defined, ranked last": {"undefined": "all", "policy": "worst"},
+    "some undefined, two seeds": {"undefined": "some", "seeds": 2},
+    "one metric": {"names": ("nwot",)},
+    "two targets": {"targets": ("cifar10", "cifar100")},
+}
+
+
+def column(table: Table, name: str) -> list:
+    index = [c.name for c in table.columns].index(name)
+    return [row[index] for row in table.rows]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__.rpartition(".")[2])
+def test_every_section_renders(case, module, make_input):
+    made = module.section(make_input(**CASES[case]))
+    report = Report("t", ("s",), (("a", "b"),), (made,))
+    assert made.title in html(report)
+    assert made.title in markdown(report)
+    for table in made.tables:
+        assert csv_table(table).count("\n") == len(table.rows) + 1
+        assert latex(table).count(r"\toprule") == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whole_report_is_built(case, make_input):
+    data = make_input(**CASES[case])
+    report = build(data)
+    titles = [s.title for s in report.sections]
+    assert titles[0] == "Ranking"
+    assert titles[-1] == "Provenance"
+    names = [made.name for s in report.sections for made in (*s.tables, *s.figures)]
+    assert len(names) == len(set(names))
+    assert ("Stability over seeds" in titles) == (data.analyses[0].table.values.shape[2] > 1)
+
+
+def test_ranking_is_sorted_and_marks_baselines(make_input):
+    data = make_input()
+    table = ranking.ranking("cifar10", data.analyses[0])
+    assert table.rows[0][1:3] == ("noise ceiling", "ceiling")
+    values = [e.value for e in column(table, "spearman")[1:]]
+    assert values == sorted(values, reverse=True)
+    roles = dict(zip(column(table, "metric"), column(table, "role"), strict=True))
+    assert {m for m, r in roles.items() if r == "baseline"} == set(order.BASELINES)
+    assert column(table, "rank")[1:] == list(range(1, len(values) + 1))
+
+
+def test_undefined_metrics_come_last_without_a_rank(make_input):
+    table = ranking.ranking("cifar10", make_input(undefined="some").analyses[0])
+    assert table.rows[-1][:3] == (None, "nwot", "metric")
+    assert column(table, "n_undefined")[-1] == 40
+
+
+def test_regret_is_in_percent_points(make_input):
+    analysis = make_input().analyses[0]
+    table = ranking.finding("cifar10", analysis)
+    shown = dict(zip(column(table, "metric"), column(table, "regret_top1_points"), strict=True))["nwot"]
+    assert shown.value == pytest.approx(100 * analysis.estimate("nwot", "regret_top1").value)
+
+
+def test_coverage_counts_outcomes_and_gives_an_example(make_table):
+    table = make_table(undefined="some")
+    counts = {row[0]: row[1:5] for row in coverage.outcomes("cifar10", table).rows}
+    assert counts["nwot"] == (0, 40, 0, 0)
+    assert counts["grad_norm"] == (38, 0, 1, 1)
+    causes = coverage.reasons("cifar10", table).rows
+    why = "the output is not connected | to <the> input"
+    assert ("grad_norm", "failed", why, 1, "|none~0|+|x~0|") in causes
+    assert not coverage.reasons("cifar10", make_table()).rows
+
+
+def test_cost_compares_shared_with_standalone(make_table):
+    table = cost.cost("cifar10", make_table(10), 7.0)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["nwot"] == pytest.approx((500.0, 50.0, 5.0, 0.5))
+    assert rows["all metrics, each alone"][2] == pytest.approx(35.0)
+    assert rows["all metrics, passes shared"][2] == 7.0
+    assert "5.0 times as fast" in table.notes[1]
+    assert "all metrics, passes shared" not in dict(r[:2] for r in cost.cost("x", make_table(10), None).rows)
+
+
+def test_cost_without_times(make_table):
+    table = make_table(3)
+    table.seconds_standalone[:] = np.nan
+    table.seconds_marginal[:] = np.nan
+    assert {row[3] for row in cost.cost("cifar10", table, 1.0).rows[:-1]} == {None}
+
+
+def test_provenance_without_groups_has_two_columns(make_input):
+    data = make_input(3)
+    assert [c.name for c in provenance.section(data).tables[0].columns] == ["group", "name", "value"]
+    object.__setattr__(data, "provenance", {"device": "cpu"})
+    assert provenance.section(data).tables[0].rows == (("device", "cpu"),)
+    object.__setattr__(data, "provenance", {})
+    assert not provenance.section(data).tables
+
+
+def test_scatter_rasterises_many_points_only(make_input):
+    few = scatter.section(make_input(60, names=("nwot", "params"))).figures[0].svg
+    many = scatter.section(make_input(2000, names=("nwot", "params"))).figures[0].svg
+    assert "<image" not in few
+    assert few.count("<use") > 60
+    assert many.count("data:image/png") == 1
+    assert len(many) < 60_000
+
+
+def test_heatmap_is_in_the_order_of_the_ranking(make_input):
+    analysis = make_input().analyses[0]
+    names, values = heatmap.correlations(analysis)
+    assert names == order.ordered(analysis)
+    assert values[0, 1] == analysis.metric_matrix.estimate(names[0], names[1]).value
+
+
+def test_stability_has_one_column_a_seed(make_input):
+    table = stability.section(make_input(seeds=3)).tables[0]
+    assert [c.name for c in table.columns][3:] == ["seed_0", "seed_1", "seed_2"]
+    assert not stability.section(make_input()).tables
+
+
+def test_summary_is_made_of_the_numbers(make_input):
+    data = make_input()
+    (text,) = summary(data)
+    best = order.ordered(data.analyses[0])[0]
+    assert f"{data.analyses[0].estimate(best, 'spearman').value:.2f} [" in text
+    assert best in text
+    assert "the count of parameters alone reaches" in text
+    assert "40 architectures" in text
+
+
+def test_summary_names_the_count_that_wins(make_table):
+    from zcbench.harness.analysis.study import analyse
+    from zcbench.reports.section import ReportInput
+
+    table = make_table()
+    table.values[:, 5, 0] = table.truth
+    (text,) = summary(ReportInput("t", (analyse(table, undefined="drop", resamples=5),)))
+    assert "the trivial count params ranks first with Spearman 1.00" in text
+
+
+def test_summary_of_nothing(make_input):
+    (text,) = summary(make_input(undefined="all"))
+    assert text.startswith("None of 7 metrics has a rank correlation")
+
+
+def test_facts_name_truth_recipe_and_policy(make_input):
+    said = dict(facts(make_input(policy="worst")))
+    assert said["Truth"] == "cifar10 test accuracy after 200 epochs"
+    assert said["Scores"] == "digits, batch 32, pytorch@1"
+    assert said["No score"].startswith("worst: ")
+    several = dict(facts(make_input(targets=("cifar10", "cifar100"))))
+    assert {"Truth (cifar10)", "Truth (cifar100)", "Scores"} <= several.keys()
+
+
+def test_labels_are_unique(make_input):
+    assert make_input(3, targets=("cifar10", "cifar10")).labels == ("cifar10 (robot)", "cifar10 (robot) 2")
+
+
+def test_method_notes_leave_out_what_has_no_interval(make_input):
+    analysis = make_input(undefined="all").analyses[0]
+    assert order.methods(analysis, ("spearman",)) == ()
+    assert isinstance(analysis.estimate("nwot", "spearman"), Estimate)
