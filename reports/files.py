@@ -10,9 +10,7 @@ from zcbench.reports.html import html
 from zcbench.reports.section import Report
 
 # A picture in a file of its own has no page to take its colour from.
-_STANDALONE = (
-    "<style>svg{color:#1c2024}@media (prefers-color-scheme:dark){svg{color:#e4e7ea}}</style>"
-)
+_STANDALONE = "<style>svg{color:#1c2024}@media (prefers-color-scheme:dark){svg{color:#e4e7ea}}</style>"
 
 
 def write(report: Report, folder: Path) -> Path:

@@ -133,9 +133,7 @@ def _once(of: Table) -> Table:
     )
 
 
-def _cell(
-    of: Table, row: tuple[Cell, ...], index: int, bars: Bars | None, badge: str, span: int
-) -> HtmlCell:
+def _cell(of: Table, row: tuple[Cell, ...], index: int, bars: Bars | None, badge: str, span: int) -> HtmlCell:
     cell = row[index]
     spelt = spell(cell, of.columns[index])
     bar = None

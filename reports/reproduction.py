@@ -93,9 +93,7 @@ def _absolute(estimate: Estimate) -> Estimate:
     low, high = sorted((abs(estimate.low), abs(estimate.high)))
     if estimate.low < 0 < estimate.high:
         low = 0.0
-    return Estimate(
-        abs(estimate.value), low, high, estimate.n, estimate.n_undefined, estimate.method
-    )
+    return Estimate(abs(estimate.value), low, high, estimate.n, estimate.n_undefined, estimate.method)
 
 
 def _covers(estimate: Estimate, value: float) -> str:

@@ -83,6 +83,4 @@ def beyond_size(label: str, analysis: Analysis) -> Table:
 
 def _points(estimate: Estimate) -> Estimate:
     """Turn a difference of fractions into percent points."""
-    return replace(
-        estimate, value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high
-    )
+    return replace(estimate, value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)

@@ -19,7 +19,8 @@ def lower_end(values: Iterable[float]) -> float:
 
 def slug(text: str) -> str:
     """Return ``text`` in lower snake case, fit for a file name and an anchor."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "unnamed"
+    text = text.lower().replace("=-", "=minus ")  # a metric with a negative parameter is another metric
+    return re.sub(r"[^a-z0-9]+", "_", text).strip("_") or "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
