@@ -150,7 +150,8 @@ def test_failed_write_leaves_nothing_behind(tmp_path):
     ("value", "digits", "text"),
     [
         (0.784, 2, "0.78"), (-0.25, 2, "−0.25"), (-0.001, 2, "0.00"), (math.nan, 2, "–"),
-        (15625, 0, "15,625"), (math.inf, 1, "∞"), (-math.inf, 1, "−∞"), (0.0, 0, "0"), (-12345.6, 1, "−12,345.6"),
+        (15625, 0, "15,625"), (math.inf, 1, "∞"), (-math.inf, 1, "−∞"), (0.0, 0, "0"),
+        (-12345.6, 1, "−12,345.6"),
     ],
 )  # fmt: skip
 def test_numbers(value, digits, text):
