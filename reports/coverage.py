@@ -25,7 +25,7 @@ def section(data: ReportInput) -> Section:
         anchor="coverage",
         intro=(
             "A score is a number, undefined (the metric has no value on that architecture) or failed. "
-            "None of them is replaced by a number here.",
+            "Nothing that is missing is replaced by a number.",
         ),
         tables=tuple(tables),
         notes=("Every metric has a score for every architecture.",) if complete else (),
