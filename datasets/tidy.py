@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from zcbench.datasets.replace import replacing
+from zcbench.harness.replace import replacing
 from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 

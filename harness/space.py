@@ -75,6 +75,13 @@ class Missing:
 Availability = Available | Missing
 
 
+class Conversion(Protocol):
+    """What a conversion of official files wrote."""
+
+    def describe(self) -> str:
+        """Say it in one line."""
+
+
 class Benchmark(Protocol):
     """A search space together with the accuracies of its trained architectures."""
 
@@ -110,4 +117,19 @@ class Benchmark(Protocol):
 
         Raises:
             MissingFileError: where the table is not there.
+        """
+
+    def convert(self, path: Path, out: Path, *, curves: bool = False, progress: bool | None = False) -> Conversion:
+        """Convert official files to one tidy Parquet table, which appears whole or not at all.
+
+        Args:
+            path: an official file or folder.
+            out: the table to write.
+            curves: also keep the accuracy of every epoch before the last.
+            progress: show a progress bar on standard error; None: only on a terminal.
+
+        Raises:
+            MissingFileError: if there is nothing at the path.
+            UnsafeFileError: if a file asks to run code.
+            ZcbenchError: if a file is damaged or of another form, or the table cannot be written.
         """

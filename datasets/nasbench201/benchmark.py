@@ -12,7 +12,7 @@ from zcbench.datasets.nasbench201 import analog
 from zcbench.datasets.nasbench201.genotype import Space, has_dead_edge, is_connected, parse_cell
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
-from zcbench.harness.space import Availability, Available, Missing, SearchSpace
+from zcbench.harness.space import Availability, Available, Conversion, Missing, SearchSpace
 from zcbench.harness.types import Architecture
 
 TABLE = "nasbench201.parquet"
@@ -107,6 +107,14 @@ class NasBench201:
                 f"to a folder that has {TABLE}"
             )
         raise unknown("ground-truth source", source or "", SOURCES)
+
+    def convert(
+        self, path: Path, out: Path, *, curves: bool = False, progress: bool | None = False
+    ) -> Conversion:
+        """Convert official files to a tidy table; see `zcbench.datasets.nasbench201.convert.convert`."""
+        from zcbench.datasets.nasbench201.convert import convert  # its readers need torch
+
+        return convert(path, out, curves=curves, progress=progress)
 
 
 def _table_in_data_folder() -> Path | None:

@@ -13,7 +13,7 @@ from zcbench.datasets import unpickle
 from zcbench.datasets.nasbench201 import nats, official
 from zcbench.datasets.nasbench201.genotype import Space, parse_cell
 from zcbench.datasets.nasbench201.record import Cell, Row, Rows, version_of
-from zcbench.datasets.replace import replacing
+from zcbench.harness.replace import replacing
 from zcbench.datasets.tidy import SCHEMA
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError

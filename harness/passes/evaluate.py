@@ -33,7 +33,7 @@ from zcbench.harness.passes.spec import (
     Target,
     Weights,
 )
-from zcbench.harness.passes.state import DTYPES, fresh_buffers, like_images, norm, prunable, training
+from zcbench.harness.passes.state import fresh_buffers, like_images, norm, prunable, resolve, training
 from zcbench.harness.timing import Clock
 
 PERTURBATION = 0.01
@@ -44,7 +44,7 @@ class MiniBatch:
     """The mini-batch on the device.
 
     Attributes:
-        inputs: [N, c, h, w].
+        inputs: [N, c, h, w]; its type is that of all passes that do not ask for float64.
         targets: int64 [N].
         classes: C.
     """
@@ -87,7 +87,7 @@ class _Run:
         return self._weights[key]
 
     def _make(self, kind: Weights, dtype: Dtype, number: int) -> dict[str, Tensor]:
-        to = DTYPES[dtype]
+        to = resolve(dtype, self.batch.inputs.dtype)
         parameters = {name: p.detach().to(to) for name, p in self.network.named_parameters()}
         if kind is Weights.ABSOLUTE:
             return {name: p.abs() for name, p in parameters.items()}
@@ -103,7 +103,7 @@ class _Run:
             if forward.samples > len(images):
                 raise Undefined(f"needs {forward.samples} images, the mini-batch has {len(images)}")
             images = images[: forward.samples]
-        return like_images(self._feed(forward, images).to(DTYPES[forward.dtype]))
+        return like_images(self._feed(forward, images).to(resolve(forward.dtype, self.batch.inputs.dtype)))
 
     def _feed(self, forward: Forward, images: Tensor) -> Tensor:
         if forward.inputs is Inputs.IMAGES:
@@ -171,7 +171,7 @@ def _run_pass(run: _Run, one: Pass) -> None:
         name: p.detach().requires_grad_(of_weights and name in run.names)
         for name, p in run.weights(one.forward.weights, one.forward.dtype, one.forward.draw).items()
     }
-    state = {**parameters, **fresh_buffers(run.network, DTYPES[one.forward.dtype])}
+    state = {**parameters, **fresh_buffers(run.network, inputs.dtype)}
     if shape_only:
         state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
     recorders = _recorders(run.network, one)

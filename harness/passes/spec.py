@@ -45,7 +45,8 @@ class Norm(StrEnum):
 class Dtype(StrEnum):
     """Floating-point type of a pass."""
 
-    FLOAT32 = "float32"
+    RECIPE = "recipe"
+    """That of the recipe, which is the mini-batch's: float32 unless a caller hands over something else."""
     FLOAT64 = "float64"
 
 
@@ -74,15 +75,16 @@ class Forward:
     inputs: Inputs = Inputs.IMAGES
     weights: Weights = Weights.INITIAL
     norm: Norm = Norm.BATCH
-    dtype: Dtype = Dtype.FLOAT32
+    dtype: Dtype = Dtype.RECIPE
     draw: int = 0
     samples: int | None = None
 
     def __str__(self) -> str:
-        shown = f"{self.inputs} images" if self.inputs is not Inputs.IMAGES else "images"
+        shown = str(self.inputs)
         first = f", first {self.samples}" if self.samples is not None else ""
-        draw = f", draw {self.draw}" if Weights.NORMAL in (self.weights,) else ""
-        return f"{shown}{first}, {self.weights} weights{draw}, norm {self.norm}, {self.dtype}"
+        draw = f", draw {self.draw}" if self.weights is Weights.NORMAL else ""
+        dtype = ", float64" if self.dtype is Dtype.FLOAT64 else ""
+        return f"{shown}{first}, {self.weights} weights{draw}, norm {self.norm}{dtype}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Parameters(Static):
     """Weights of all Conv2d and Linear layers (no bias, no norm): {name: [*p]}."""
 
     weights: Weights = Weights.INITIAL
-    dtype: Dtype = Dtype.FLOAT32
+    dtype: Dtype = Dtype.RECIPE
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from torch.overrides import TorchFunctionMode
 
 from zcbench.harness.passes.spec import Dtype, Norm
 
-DTYPES = {Dtype.FLOAT32: torch.float32, Dtype.FLOAT64: torch.float64}
+
+def resolve(dtype: Dtype, recipe: torch.dtype) -> torch.dtype:
+    """Return the torch type for a pass, given that of the recipe."""
+    return torch.float64 if dtype is Dtype.FLOAT64 else recipe
 
 
 @contextmanager

@@ -1,0 +1,243 @@
+"""The pass engine: fewest passes, exact quantities, and a network that is left as it was."""
+
+import copy
+import subprocess
+import sys
+
+import pytest
+import torch
+from networks import KEY, batch, make, usable
+from torch import Tensor, nn
+from zcbench.harness.candidate import measure
+from zcbench.harness.passes import observe
+from zcbench.harness.passes.evaluate import MiniBatch, evaluate
+from zcbench.harness.passes.plan import plan
+from zcbench.harness.passes.quantities import RECORDERS, ReluGramRecorder, row_correlation
+from zcbench.harness.passes.spec import (
+    ActivationPatterns,
+    BatchVariance,
+    ChannelFisher,
+    Forward,
+    HessianGradient,
+    InputGradientCorrelation,
+    Inputs,
+    Logits,
+    Norm,
+    ParamGradient,
+    ReluGram,
+    Target,
+)
+from zcbench.harness.registry import metrics, select
+from zcbench.harness.types import Outcome
+
+
+def test_the_thirteen_metrics_take_five_forwards_and_four_backwards() -> None:
+    chosen = select("nas_bench_suite_zero")
+    assert len(chosen) == 13
+    assert plan(q for m in chosen for q in m.needs.quantities()).totals == {"forwards": 5, "backwards": 4}
+
+
+def test_the_counted_passes_are_the_passes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the calls of the network and of autograd.grad, not what the plan says of itself."""
+    calls = {"forwards": 0, "backwards": 0}
+    grad = torch.autograd.grad
+
+    def counted(*args: object, **kwargs: object) -> object:
+        calls["backwards"] += 1
+        return grad(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    network = make("plain", torch.float32)
+
+    def count(module: nn.Module, inputs: object) -> None:
+        calls["forwards"] += 1
+
+    network.register_forward_pre_hook(count)
+    chosen = select("nas_bench_suite_zero")
+    shared = plan(q for m in chosen for q in m.needs.quantities())
+    evaluate(network, batch(12, 8, torch.float32), shared, key=KEY)
+    assert calls == shared.totals
+
+
+def test_a_plan_does_not_depend_on_order_or_repetition() -> None:
+    needs = [q for m in select("standard") for q in m.needs.quantities()]
+    assert plan(needs) == plan(reversed([*needs, *needs]))
+
+
+def test_a_plan_needs_no_torch() -> None:
+    code = "import sys; import zcbench.harness.passes.plan; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def fingerprint(network: nn.Module) -> dict[str, object]:
+    return {
+        "state": {k: v.clone() for k, v in network.state_dict().items()},
+        "identity": [id(p) for p in network.parameters()] + [id(b) for b in network.buffers()],
+        "versions": [p._version for p in network.parameters()] + [b._version for b in network.buffers()],
+        "grads": [p.grad for p in network.parameters()],
+        "requires_grad": [p.requires_grad for p in network.parameters()],
+        "training": [m.training for m in network.modules()],
+        "hooks": [
+            len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in network.modules()
+        ],
+    }
+
+
+def same(a: dict[str, object], b: dict[str, object]) -> bool:
+    states = zip(a.pop("state").items(), b.pop("state").items(), strict=True)  # type: ignore[attr-defined]
+    return all(k == m and torch.equal(v, w) for (k, v), (m, w) in states) and a == b
+
+
+@pytest.mark.parametrize("name", ["plain", "branchy", "nasbench201"])
+def test_the_network_is_left_as_it_was(name: str) -> None:
+    network = make(name, torch.float32)
+    next(network.children()).eval()  # a training flag that is not the same everywhere
+    before = fingerprint(network)
+    found = measure(network, batch(9, 16, torch.float32), [usable(m) for m in metrics()], key=KEY)
+    assert {r.outcome for r in found.values()} == {Outcome.OK}
+    assert same(before, fingerprint(network))
+
+
+class Faulty(ReluGramRecorder):
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        raise RuntimeError("a faulty recorder")
+
+
+def test_the_network_is_left_as_it_was_when_a_recorder_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECORDERS, ReluGram, Faulty)
+    network = make("plain", torch.float32).eval()
+    before = fingerprint(network)
+    with pytest.raises(RuntimeError, match="a faulty recorder"):
+        evaluate(network, batch(9, 8, torch.float32), plan([ReluGram(), ParamGradient()]), key=KEY)
+    assert same(before, fingerprint(network))
+
+
+def test_no_hook_is_left_when_registering_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = make("plain", torch.float32)
+    hook, made = observe._hook, []
+
+    def second_raises(*args: object) -> object:
+        made.append(args)
+        if len(made) == 2:
+            raise RuntimeError("no second hook")
+        return hook(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(observe, "_hook", second_raises)
+    before = fingerprint(network)
+    with pytest.raises(RuntimeError, match="no second hook"):
+        evaluate(network, batch(9, 8, torch.float32), plan([ReluGram()]), key=KEY)
+    assert same(before, fingerprint(network))
+
+
+def test_a_metric_that_fails_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECORDERS, ReluGram, Faulty)
+    data = batch(9, 8, torch.float32)
+    found = measure(make("plain", torch.float32), data, select("nwot,snip,params"), key=KEY)
+    assert (found["nwot"].outcome, found["nwot"].reason) == (Outcome.FAILED, "RuntimeError: a faulty recorder")
+    alone = measure(make("plain", torch.float32), data, select("snip"), key=KEY)
+    assert found["snip"].value == alone["snip"].value
+    assert found["params"].outcome is Outcome.OK
+
+
+def test_the_global_generator_is_not_touched() -> None:
+    before = torch.random.get_rng_state()
+    measure(make("plain", torch.float32), batch(16, 8, torch.float32), select("all"), key=KEY)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def values(quantities: list[object], name: str = "plain") -> dict[object, object]:
+    data = batch()
+    return dict(evaluate(make(name), data, plan(quantities), key=KEY).values)  # type: ignore[arg-type]
+
+
+def test_norm_off_is_the_identity() -> None:
+    network, data = make("plain"), batch()
+    off = Forward(norm=Norm.OFF)
+    got = evaluate(network, data, plan([Logits(off)]), key=KEY).values[Logits(off)]
+    bare = copy.deepcopy(network)
+    bare.body[1], bare.body[4] = nn.Identity(), nn.Identity()
+    torch.testing.assert_close(got, bare(data.inputs))
+
+
+def test_logits_are_those_of_a_training_mode_forward() -> None:
+    got = values([Logits()])[Logits()]
+    torch.testing.assert_close(got, make("plain").train()(batch().inputs))
+
+
+def test_the_batch_variance_is_that_of_the_norms_input() -> None:
+    network, data = make("plain"), batch()
+    seen: list[Tensor] = []
+    network.body[1].register_forward_pre_hook(lambda m, i: seen.append(i[0]))
+    got = evaluate(network, data, plan([BatchVariance()]), key=KEY).values[BatchVariance()]
+    expected = seen[0].transpose(0, 1).flatten(1).var(dim=1, unbiased=True).mean()
+    torch.testing.assert_close(got["body.1"], expected)
+
+
+def test_row_correlation_equals_numpys() -> None:
+    rows = torch.randn(5, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(row_correlation(rows), torch.corrcoef(rows))
+    rows[2] = 1.0
+    assert row_correlation(rows)[2].isnan().all()
+
+
+def test_input_gradients_equal_those_of_a_plain_backward() -> None:
+    data, quantity = batch(), InputGradientCorrelation()
+    inputs = data.inputs.clone().requires_grad_()
+    make("plain").train()(inputs).sum().backward()
+    assert inputs.grad is not None
+    torch.testing.assert_close(values([quantity])[quantity], torch.corrcoef(inputs.grad.flatten(1)))
+
+
+def test_quantities_on_an_unused_layer_are_zero() -> None:
+    found = values([ParamGradient(), ChannelFisher(), HessianGradient()], "branchy")
+    for name in ("dead.weight", "never.weight"):
+        assert not found[ParamGradient()][name].any()  # type: ignore[index]
+        assert not found[HessianGradient()][name].any()  # type: ignore[index]
+    assert not found[ChannelFisher()]["dead.weight"].any()  # type: ignore[index]
+    assert found[ParamGradient()]["stem.weight"].any()  # type: ignore[index]
+
+
+def test_equal_forwards_with_other_inputs_are_not_shared() -> None:
+    gaussian = Forward(inputs=Inputs.GAUSSIAN)
+    assert plan([Logits(), Logits(gaussian), ReluGram()]).totals == {"forwards": 2, "backwards": 0}
+    assert plan([ParamGradient(Target.LOGIT_SUM), ParamGradient(), HessianGradient()]).totals["backwards"] == 3
+
+
+def test_patterns_pack_any_number_of_images() -> None:
+    """More than 31 images need 64-bit codes; more than 62 do not fit."""
+    quantity = ActivationPatterns()
+    network = make("plain")
+    for n in (5, 31, 32, 40):
+        data = batch(n)
+        seen: set[tuple[bool, ...]] = set()
+        clean = copy.deepcopy(network).train()
+        for module in (clean.body[2], clean.body[5]):
+            module.register_forward_hook(lambda m, i, o, seen=seen: seen.update(map(tuple, (o > 0).flatten(1).T.tolist())))
+        clean(data.inputs)
+        assert int(evaluate(network, data, plan([quantity]), key=KEY).values[quantity]) == len(seen)
+    result = measure(network, batch(63), [usable("swap").with_parameters(samples=63)], key=KEY)
+    assert "do not fit" in next(iter(result.values())).reason
+
+
+def test_an_overwritten_output_is_refused_or_copied() -> None:
+    class Overwrites(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Conv2d(3, 2, 1), nn.Conv2d(2, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x)
+            y.add_(1.0)
+            return self.last(y).mean(dim=(2, 3))
+
+    result = measure(Overwrites().double(), batch(), [metrics()["fisher"]], key=KEY)["fisher"]
+    assert result.outcome is Outcome.FAILED
+    assert "overwritten in place" in result.reason
+
+
+def test_a_recipe_in_float64_is_scored_in_float64() -> None:
+    data = batch(dtype=torch.float64)
+    found = evaluate(make("plain"), data, plan([Logits()]), key=KEY).values[Logits()]
+    assert found.dtype == torch.float64
+    single = MiniBatch(data.inputs.float(), data.targets, 3)
+    assert evaluate(make("plain"), single, plan([Logits()]), key=KEY).values[Logits()].dtype == torch.float32

@@ -1,0 +1,70 @@
+"""Small networks that tests score: plain, with a dead branch and in-place layers, and a real NB201 cell."""
+
+import torch
+from torch import Tensor, nn
+from zcbench.datasets.nasbench201.genotype import Space
+from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
+from zcbench.harness.metric import Metric
+from zcbench.harness.passes.evaluate import MiniBatch
+from zcbench.harness.registry import metrics
+
+
+class Plain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 5, 3, stride=2, padding=1), nn.BatchNorm2d(5), nn.ReLU(),
+        )  # fmt: skip
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.body(x)).flatten(1))
+
+
+class Branchy(nn.Module):
+    """A convolution whose output nobody uses, one that never runs, a layer that runs twice, in-place ReLUs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.twice = nn.ReLU(inplace=True)
+        self.norm = nn.BatchNorm2d(4)
+        self.dead = nn.Conv2d(4, 2, 1)
+        self.never = nn.Conv2d(4, 2, 1)
+        self.last = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.twice(self.stem(x))
+        self.dead(x)
+        x = x + self.twice(self.norm(self.last(x)))
+        return self.head(self.pool(x).flatten(1))
+
+
+CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+KEY = ("test@1", 0, "network")
+
+
+def make(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
+    if name == "nasbench201":
+        space = Space()
+        network = space.build(space.parse(CELL), 3)
+    else:
+        with torch.device("meta"):
+            network = {"plain": Plain, "branchy": Branchy}[name]()
+    return initialise(network, INITIALISATIONS["pytorch"], seeded(*KEY, "initial")).to(dtype)
+
+
+def batch(n: int = 12, side: int = 8, dtype: torch.dtype = torch.float64) -> MiniBatch:
+    inputs = torch.randn(n, 3, side, side, generator=seeded("images"))
+    return MiniBatch(inputs.to(dtype), torch.arange(n) % 3, 3)
+
+
+def usable(name: str) -> Metric:
+    """The metric, with values for its required parameters and parameters that fit a small batch."""
+    values = {"mu": 0.4, "sigma": 2.0, "samples": 9, "repeats": 2}
+    metric = metrics()[name]
+    return metric.with_parameters(**{k: v for k, v in values.items() if k in metric.parameters})

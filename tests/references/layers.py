@@ -1,0 +1,6 @@
+from references import Setting
+from references import weighted_layers
+
+
+def reference(setting: Setting) -> float:
+    return float(len(weighted_layers(setting.network)))
