@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zcbench.harness.analysis.intervals import no_estimate, percentile
 from zcbench.harness.analysis.ranks import dense, tenth, top_slice
-from zcbench.harness.analysis.resample import WeightedRanks, counts
+from zcbench.harness.analysis.resample import WeightedRanks, with_resamples
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate
 
@@ -136,8 +136,8 @@ def _mean_correlations(
     if not ranks:
         return np.empty(0)
     n = values.shape[1]
-    draws = itertools.chain([np.ones(n)], counts(n, resamples=resamples, seed=seed))
-    means = [np.mean([r.correlations(w[rows])[1, 0] for rows, r in ranks]) for w in draws]
+    draws = with_resamples(n, resamples=resamples, seed=seed)
+    means = [np.mean([r.correlations(w[None, rows])[0, 1, 0] for rows, r in ranks]) for w in draws]
     return np.array(means, dtype=np.float64)
 
 

@@ -29,7 +29,7 @@ def _below(x: Codes, y: Codes) -> NDArray[np.int64]:
     y_j agrees with y_i in its leading bits, then has a 0 where y_i has a 1: one pass for each bit.
     """
     rows = np.lexsort((-y, x))
-    y = y[rows]
+    y = y[rows].astype(np.min_scalar_type(int(y.max())))  # NumPy sorts 16-bit integers in linear time
     found = np.zeros(y.size, dtype=np.int64)
     for bit in range(int(y.max()).bit_length()):
         order = np.argsort(y >> (bit + 1), kind="stable")  # equal leading bits side by side, order kept
@@ -47,10 +47,10 @@ def weighted_tau_variance(x: Codes, y: Codes, tau: float) -> float:
 
     Without ties tau_w = sum_i u_i a_i with a_i = k_i / (n - 1) the agreement of architecture i with the
     others and u_i its weight 1/(1 + rank), normalised to sum 1. Linearised in the architectures, with the
-    ranks held fixed, the influence of i is (u_i + 1/n)(a_i - tau_w): its own term and its part in the agreement of
-    all others. The variance is the sum of the squared influences. For flat weights this is the classical
-    4 Var(a)/n of Kendall's tau (Hoeffding, Annals of Mathematical Statistics 19:293-325, 1948). With ties a_i
-    is divided by tau-b's sqrt((1 - share of pairs tied in x)(1 - share tied in y)).
+    ranks held fixed, the influence of i is (u_i + 1/n)(a_i - tau_w): its own term and its part in the
+    agreement of all others. The variance is the sum of the squared influences. For flat weights this is the
+    classical 4 Var(a)/n of Kendall's tau (Hoeffding, Annals of Mathematical Statistics 19:293-325, 1948).
+    With ties a_i is divided by tau-b's sqrt((1 - share of pairs tied in x)(1 - share tied in y)).
     """
     n = x.size
     agreement = concordance(x, y) / (n - 1) / math.sqrt(_untied(x) * _untied(y))

@@ -21,13 +21,14 @@ from zcbench.harness.analysis.ranks import (
     LEFT_OUT,
     Codes,
     Policy,
+    centred_ranks,
     check_policy,
     dense,
     vector,
     why_undefined,
     with_policy,
 )
-from zcbench.harness.analysis.resample import WeightedRanks, counts, partial
+from zcbench.harness.analysis.resample import WeightedRanks, partial, with_resamples
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate
 
@@ -118,7 +119,7 @@ def weighted_tau_of_codes(x: Codes, y: Codes) -> Estimate:
 
 def pearson_of_codes(x: Codes, y: Codes) -> Estimate:
     """Return Pearson's correlation of the mid-ranks of two complete columns that are not constant."""
-    a, b = (2 * stats.rankdata(column) - (column.size + 1) for column in (x, y))
+    a, b = centred_ranks(x), centred_ranks(y)
     return bonett_wright(_clip(float(a @ b / math.sqrt((a @ a) * (b @ b)))), x.size)
 
 
@@ -166,8 +167,8 @@ def _bootstrap(columns: list[ArrayLike], *, undefined: Policy, resamples: int, s
     if why:
         return no_estimate(why, n=n, n_undefined=n_undefined)
     ranks = WeightedRanks(np.stack(codes), right=len(codes) - 1)
-    draws = counts(n, resamples=resamples, seed=seed)
-    rho = np.stack([ranks.correlations(w) for w in (np.ones(n), *draws)])  # [1 + B, L, right]
+    draws = with_resamples(n, resamples=resamples, seed=seed)
+    rho = np.concatenate([ranks.correlations(w[None]) for w in draws])  # [1 + B, L, right]
     samples = _of_interest(rho)
     if math.isnan(samples[0]):
         return no_estimate("undefined: the control decides the ranks", n=n, n_undefined=n_undefined)

@@ -5,18 +5,20 @@ statistic rests on, so two metrics are always compared on the same draws. Metric
 share a group, in which truth and controls are ranked once a resample.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zcbench.harness.analysis.intervals import no_estimate, percentile
-from zcbench.harness.analysis.picks import TopPicks
+from zcbench.harness.analysis.picks import Best, TopPicks, regret
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import LEFT_OUT, why_undefined
-from zcbench.harness.analysis.resample import WeightedRanks, counts, partial
+from zcbench.harness.analysis.resample import WeightedRanks, partial, with_resamples
 from zcbench.harness.analysis.result import SLICES
 from zcbench.harness.types import Estimate
 
@@ -25,8 +27,8 @@ CONTROLS = ("params", "flops")
 
 REGRETS = {"regret_top1": 1, "regret_top5": 5}
 
-BLOCK_ENTRIES = 4_000_000
-"""Counts held at once: 32 MB."""
+BLOCK_ENTRIES = 1_000_000
+"""Counts that are held at once: 8 MB."""
 
 Key = tuple[str, str, str]
 """Slice, metric, statistic."""
@@ -41,16 +43,12 @@ class _Group:
         metrics: which metrics (indices).
         controls: which of the metrics also serve as controls.
         picks: by metric, for regrets.
-        rho: float64[L, right] for the data themselves and each resample.
-        regrets: by metric and k, float64[B_block] for the data themselves and each block.
     """
 
     rows: NDArray[np.int64]
     metrics: set[int] = field(default_factory=set)
     controls: set[int] = field(default_factory=set)
     picks: dict[int, TopPicks] = field(default_factory=dict)
-    rho: list[NDArray[np.float64]] = field(default_factory=list)
-    regrets: dict[tuple[int, int], list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def prepare(self, population: Population) -> None:
         """Sort the columns: the truth, the controls, the other metrics."""
@@ -58,19 +56,25 @@ class _Group:
         self.at = {metric: 1 + row for row, metric in enumerate(order)}
         codes = np.vstack([population.truth_codes[None, self.rows], population.scores[order][:, self.rows]])
         self.ranks = WeightedRanks(codes, right=1 + len(self.controls))
-        self.truth = population.truth[self.rows]
+        self.best = Best(population.truth[self.rows])
 
-    def take(self, block: NDArray[np.float64]) -> None:
-        """Compute everything on a block of counts of the population, float64[B_block, A]."""
-        block = block[:, self.rows]
-        self.rho.extend(self.ranks.correlations(w) for w in block)
+    def compute(self, block: NDArray[np.float64]) -> "_Found":
+        """Compute everything on B counts of the population, float64[B, A]."""
+        w = np.take(block, self.rows, axis=1)  # block[:, rows] would lie column by column, and be slow
+        regrets = {}
         if self.picks:
-            best = np.where(block > 0, self.truth, -np.inf).max(axis=1)
+            best = self.best(w)
             for metric, picks in self.picks.items():
                 for k in REGRETS.values():
-                    with np.errstate(invalid="ignore"):  # no row of the group drawn: -inf - -inf is NaN
-                        regret = np.maximum(best - picks.expected_best(block, k), 0.0)
-                    self.regrets.setdefault((metric, k), []).append(regret)
+                    regrets[metric, k] = regret(best, picks.expected_best(w, k))
+        return _Found(self.ranks.correlations(w), regrets)
+
+
+class _Found(NamedTuple):
+    """What a group gives on B counts."""
+
+    rho: NDArray[np.float64]  # [B, L, right]
+    regrets: dict[tuple[int, int], NDArray[np.float64]]  # by metric and k: [B]
 
 
 def bootstrap_estimates(population: Population, *, resamples: int, seed: int) -> dict[Key, Estimate]:
@@ -85,19 +89,30 @@ def bootstrap_estimates(population: Population, *, resamples: int, seed: int) ->
     plan = list(_plan(population, groups))
     for group in groups.values():
         group.prepare(population)
-    n = population.truth.size
-    for block in _blocks(n, resamples=resamples, seed=seed):
-        for group in groups.values():
-            group.take(block)
-    stacked = {key: np.stack(group.rho) for key, group in groups.items()}
+    found = _sweep(groups, population.truth.size, resamples=resamples, seed=seed) if groups else {}
     out: dict[Key, Estimate] = {}
     for request in plan:
         if request.why:
             out[request.key] = no_estimate(request.why, n=request.n, n_undefined=request.n_undefined)
             continue
-        samples = _samples(request, groups[request.group], stacked[request.group])
-        out[request.key] = _estimate(request, samples)
+        out[request.key] = _estimate(request, _samples(request, groups[request.group], found[request.group]))
     return out
+
+
+def _sweep(groups: dict[bytes, _Group], n: int, *, resamples: int, seed: int) -> dict[bytes, _Found]:
+    """Return what every group gives on the data themselves and on all resamples, in this order."""
+    size = min(64, max(1, BLOCK_ENTRIES // n))
+    draws = with_resamples(n, resamples=resamples, seed=seed)
+    parts = []
+    while block := list(itertools.islice(draws, size)):
+        stacked = np.stack(block)
+        parts.append({key: group.compute(stacked) for key, group in groups.items()})
+    return {key: _joined([part[key] for part in parts]) for key in groups}
+
+
+def _joined(parts: list[_Found]) -> _Found:
+    regrets = {key: np.concatenate([part.regrets[key] for part in parts]) for key in parts[0].regrets}
+    return _Found(np.concatenate([part.rho for part in parts]), regrets)
 
 
 @dataclass(frozen=True)
@@ -157,25 +172,12 @@ def _request(
     return _Request(key, name, metric, control, rows.size, n_undefined, why)
 
 
-def _blocks(n: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield counts in blocks, float64[B_block, n]; the first block is the data themselves."""
-    yield np.ones((1, n))
-    size = min(64, max(1, BLOCK_ENTRIES // max(n, 1)))
-    draws = list[NDArray[np.float64]]()
-    for w in counts(n, resamples=resamples, seed=seed) if n else ():
-        draws.append(w)
-        if len(draws) == size:
-            yield np.stack(draws)
-            draws.clear()
-    if draws:
-        yield np.stack(draws)
-
-
-def _samples(request: _Request, group: _Group, rho: NDArray[np.float64]) -> NDArray[np.float64]:
+def _samples(request: _Request, group: _Group, found: _Found) -> NDArray[np.float64]:
     """Return the statistic on the data themselves and on every resample, float64[1 + B]."""
     statistic, x = request.key[2], group.at[request.metric]
     if statistic in REGRETS:
-        return np.concatenate(group.regrets[request.metric, REGRETS[statistic]])
+        return found.regrets[request.metric, REGRETS[statistic]]
+    rho = found.rho
     if request.control is None:
         return rho[:, x, 0]
     z = group.at[request.control]

@@ -19,7 +19,7 @@ from zcbench.harness.analysis.ranks import (
     why_undefined,
     with_policy,
 )
-from zcbench.harness.analysis.resample import counts
+from zcbench.harness.analysis.resample import with_resamples
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate
 
@@ -100,9 +100,38 @@ def regret_top(
     if why:
         return no_estimate(why, n=truth.size, n_undefined=n_undefined)
     picks = TopPicks(score, truth)
-    draws = counts(truth.size, resamples=resamples, seed=seed)
-    samples = np.concatenate([picks.regret(w[None], k) for w in (np.ones(truth.size), *draws)])
+    best = Best(truth)
+    draws = with_resamples(truth.size, resamples=resamples, seed=seed)
+    samples = np.concatenate([regret(best(w[None]), picks.expected_best(w[None], k)) for w in draws])
     return percentile(float(samples[0]), samples[1:], n=truth.size, n_undefined=n_undefined)
+
+
+def regret(best: NDArray[np.float64], picked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return best - picked, not below 0 by rounding; NaN where a resample has no row (both -inf)."""
+    there = np.isfinite(best)
+    lost = np.full(best.shape, np.nan)
+    np.subtract(best, picked, out=lost, where=there)
+    return np.asarray(np.maximum(lost, 0.0))
+
+
+class Best:
+    """The highest truth under row counts, sorted once.
+
+    Args:
+        y: float64[n].
+    """
+
+    def __init__(self, y: NDArray[np.float64]) -> None:
+        self._order = np.argsort(y, kind="stable")[::-1]
+        self._truth = y[self._order]
+
+    def __call__(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the highest truth in each of B resamples with counts float64[B, n]; -inf without a row."""
+        for head in (HEAD, self._order.size):
+            there = w[:, self._order[:head]] > 0
+            if there.any(axis=1).all():
+                return np.asarray(self._truth[there.argmax(axis=1)])
+        return np.where(there.any(axis=1), self._truth[there.argmax(axis=1)], -np.inf)
 
 
 class TopPicks:
@@ -114,16 +143,11 @@ class TopPicks:
     """
 
     def __init__(self, x: Codes, y: NDArray[np.float64]) -> None:
-        self._truth = y
         self._order = np.lexsort((y, x))[::-1]  # by falling score, within ties by falling truth
+        self._truth = y[self._order]
         ranked = -x[self._order]
         self._begin = np.searchsorted(ranked, ranked, "left")
         self._end = np.searchsorted(ranked, ranked, "right")
-
-    def regret(self, w: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-        """Return the regret of the top k in each of B resamples with counts w, float64[B, n]: float64[B]."""
-        best = np.where(w > 0, self._truth, -np.inf).max(axis=1)
-        return np.asarray(np.maximum(best - self.expected_best(w, k), 0.0))  # rounding of the expectation
 
     def expected_best(self, w: NDArray[np.float64], k: int) -> NDArray[np.float64]:
         """Return the expected truth of the best of the top k under counts w, float64[B, n]: float64[B].
@@ -132,7 +156,7 @@ class TopPicks:
         members, s are drawn: all s miss the j best of them with probability C(W - j, s) / C(W, s).
         """
         head = self._head(w, k)
-        w, truth = w[:, self._order[:head]], self._truth[self._order[:head]]
+        w, truth = w[:, self._order[:head]], self._truth[:head]
         below = np.concatenate([np.zeros((len(w), 1)), np.cumsum(w, axis=1)], axis=1)  # [B, head + 1]
         start = below[:, self._begin[:head]]
         size = below[:, self._end[:head]] - start

@@ -80,6 +80,12 @@ def top_slice(codes: Codes, k: int) -> NDArray[np.bool_]:
     return np.asarray(codes >= edge)
 
 
+def centred_ranks(codes: Codes) -> NDArray[np.float64]:
+    """Return 2R - (n + 1) of a complete column, float64[n], R being the mid-ranks; the mean is zero."""
+    sizes = np.bincount(codes)
+    return np.asarray((2 * np.cumsum(sizes) - sizes)[codes] - codes.size, dtype=np.float64)
+
+
 def why_undefined(x: Codes, y: Codes) -> str:
     """Return why a correlation of two complete columns does not exist; empty if it does."""
     if x.size < 3:

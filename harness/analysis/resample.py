@@ -6,7 +6,9 @@ follow from cumulative counts in the sorted order of the data, which is the same
 Source: the bootstrap of pairs, Efron, Annals of Statistics 7:1-26, 1979; the rest is counting.
 """
 
+import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +17,17 @@ from zcbench.harness.analysis.ranks import Codes
 
 Counts = NDArray[np.float64]
 
+CACHE_ENTRIES = 65_536
+"""Entries of the columns that are ranked together: three buffers of 512 kB stay in the cache."""
 
-def counts(n: int, *, resamples: int, seed: int) -> Iterator[Counts]:
-    """Yield the counts of bootstrap resamples of n rows.
 
-    They depend on n, the seed and their position alone, so that every metric and every ground truth of one
-    population is held against the same resamples (paired).
+def with_resamples(n: int, *, resamples: int, seed: int) -> Iterator[Counts]:
+    """Yield the counts of the data themselves (all one), then of every bootstrap resample of n rows.
+
+    They depend on n and the seed alone, so that every metric and every ground truth of one population is held
+    against the same resamples (paired).
     """
+    yield np.ones(n)
     generator = np.random.default_rng([seed, n])
     for _ in range(resamples):
         yield np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)
@@ -41,41 +47,85 @@ class WeightedRanks:
     """
 
     def __init__(self, codes: Codes, *, right: int) -> None:
+        self.shape, self.right = codes.shape, right
         columns, n = codes.shape
-        self.right = right
         self._order = np.argsort(codes, axis=1, kind="stable")
-        self._begin = np.empty_like(self._order)  # flat positions in the cumulative counts [L, n + 1]
+        self._begin = np.empty_like(self._order)
         self._end = np.empty_like(self._order)
-        for row in range(columns):
-            ordered = codes[row][self._order[row]]
-            self._begin[row] = np.searchsorted(ordered, codes[row], "left") + row * (n + 1)
-            self._end[row] = np.searchsorted(ordered, codes[row], "right") + row * (n + 1)
-        self._below = np.zeros((columns, n + 1))
-        self._gathered, self._half = np.empty((columns, n)), np.empty((columns, n))
+        self._parts = _parts(columns, right, max(1, CACHE_ENTRIES // max(n, 1)))
+        for rows in self._parts:
+            for place, row in enumerate(range(columns)[rows]):
+                ordered = codes[row][self._order[row]]
+                offset = place * (n + 1)  # in the cumulative counts of the part, [part, n + 1], flat
+                self._begin[row] = np.searchsorted(ordered, codes[row], "left") + offset
+                self._end[row] = np.searchsorted(ordered, codes[row], "right") + offset
+        self._most = max(rows.stop - rows.start for rows in self._parts)
 
     def centred(self, w: Counts) -> NDArray[np.float64]:
-        """Return 2R - (m + 1), float64[L, n], for the counts w, float64[n]; valid until the next call."""
-        # mode="clip" lets take() write into the buffer without a copy; no index is out of range.
-        np.take(w, self._order, out=self._gathered, mode="clip")
-        np.cumsum(self._gathered, axis=1, out=self._below[:, 1:])
-        np.take(self._below.reshape(-1), self._begin, out=self._gathered, mode="clip")
-        np.take(self._below.reshape(-1), self._end, out=self._half, mode="clip")
-        self._gathered += self._half
-        self._gathered -= w.sum()
-        return self._gathered
+        """Return 2R - (m + 1), float64[L, n], for the counts w, float64[n]."""
+        buffers = self._buffers()
+        return np.concatenate([self._centred(w, rows, buffers).copy() for rows in self._parts])
 
-    def correlations(self, w: Counts) -> NDArray[np.float64]:
-        """Return Spearman's rho of all columns with the first ones, float64[L, right], under the counts w.
+    def correlations(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return Spearman's rho of all columns with the first ones under B counts.
 
-        NaN where a column is constant in the resample.
+        Args:
+            w: float64[B, n], rows side by side in memory.
+
+        Returns:
+            float64[B, L, right]; NaN where a column is constant in the resample.
         """
-        ranks = self.centred(w)
-        covariance = ranks @ (ranks[: self.right] * w).T  # [L, right]
-        variance = np.einsum("ln,ln,n->l", ranks, ranks, w)
+        buffers = self._buffers()
+        return np.stack([self._correlations(row, buffers) for row in w])
+
+    def _buffers(self) -> "_Buffers":
+        most, n = self._most, self.shape[1]
+        return _Buffers(
+            np.zeros((most, n + 1)), np.empty((most, n)), np.empty((most, n)), np.empty((self.right, n))
+        )
+
+    def _centred(self, w: Counts, rows: slice, buffers: "_Buffers") -> NDArray[np.float64]:
+        """Return the ranks of some columns, in a buffer that the next call overwrites."""
+        order = self._order[rows]
+        below, ranks, other = (b[: len(order)] for b in (buffers.below, buffers.ranks, buffers.other))
+        # mode="clip" lets take() write into the buffer without a copy; no index is out of range.
+        np.take(w, order, out=ranks, mode="clip")
+        np.cumsum(ranks, axis=1, out=below[:, 1:])
+        np.take(below.reshape(-1), self._begin[rows], out=ranks, mode="clip")
+        np.take(below.reshape(-1), self._end[rows], out=other, mode="clip")
+        ranks += other
+        ranks -= w.sum()
+        return ranks
+
+    def _correlations(self, w: Counts, buffers: "_Buffers") -> NDArray[np.float64]:
+        covariance, variance = np.empty((self.shape[0], self.right)), np.empty(self.shape[0])
+        for rows in self._parts:
+            ranks = self._centred(w, rows, buffers)
+            if rows.start == 0:
+                buffers.first[:] = ranks
+            weighted = np.multiply(ranks, w, out=buffers.other[: len(ranks)])
+            # einsum and not @: BLAS would start threads of its own for products as small as these.
+            variance[rows] = np.einsum("ln,ln->l", ranks, weighted)
+            covariance[rows] = np.einsum("ln,rn->lr", weighted, buffers.first)
         scale = np.sqrt(variance[:, None] * variance[: self.right])
         rho = np.full(covariance.shape, np.nan)
         np.divide(covariance, scale, out=rho, where=scale > 0)
         return np.clip(rho, -1.0, 1.0, out=rho)
+
+
+class _Buffers(NamedTuple):
+    """Memory that is used again for every resample."""
+
+    below: NDArray[np.float64]
+    ranks: NDArray[np.float64]
+    other: NDArray[np.float64]
+    first: NDArray[np.float64]
+
+
+def _parts(columns: int, right: int, most: int) -> list[slice]:
+    """Cut the columns into the first ones and groups of the others that fit into the cache together."""
+    cuts = [0, *range(right, columns, most), columns]
+    return [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]
 
 
 def partial(xy: NDArray[np.float64], xz: NDArray[np.float64], yz: NDArray[np.float64]) -> NDArray[np.float64]:
