@@ -150,9 +150,7 @@ def _prepare(columns: list[ArrayLike], undefined: Policy) -> tuple[list[Codes], 
     return [c[order] for c in kept_codes], int(failed.sum())
 
 
-def _on_pairs(
-    statistic: Callable[[Codes, Codes], Estimate], x: ArrayLike, y: ArrayLike, undefined: Policy
-) -> Estimate:
+def _on_pairs(statistic: Callable[[Codes, Codes], Estimate], x: ArrayLike, y: ArrayLike, undefined: Policy) -> Estimate:
     (truth, score), n_undefined = _prepare([y, x], undefined)
     why = why_undefined(score, truth)
     if why:

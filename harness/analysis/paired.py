@@ -144,9 +144,7 @@ def _plan(population: Population, groups: dict[bytes, _Group]) -> Iterator[_Requ
                 yield _request(key, population, groups, both, metric, control, n_undefined)
             if slice_ == "all":
                 for statistic in REGRETS:
-                    yield _request(
-                        (slice_, name, statistic), population, groups, members, metric, None, n_undefined
-                    )
+                    yield _request((slice_, name, statistic), population, groups, members, metric, None, n_undefined)
 
 
 def _request(

@@ -27,9 +27,7 @@ HEAD = 64
 """How many of the best-ranked architectures are looked at first; more only if a resample needs them."""
 
 
-def precision_at_k(
-    x: ArrayLike, y: ArrayLike, *, k: int | None = None, undefined: Policy = "drop"
-) -> Estimate:
+def precision_at_k(x: ArrayLike, y: ArrayLike, *, k: int | None = None, undefined: Policy = "drop") -> Estimate:
     """Share of the k architectures with the highest scores that are among the k with the highest truth.
 
     |top-k by x ∩ top-k by y| / k, expected over fair draws among ties at either edge; Wilson's interval for k

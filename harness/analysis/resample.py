@@ -80,9 +80,7 @@ class WeightedRanks:
 
     def _buffers(self) -> "_Buffers":
         most, n = self._most, self.shape[1]
-        return _Buffers(
-            np.zeros((most, n + 1)), np.empty((most, n)), np.empty((most, n)), np.empty((self.right, n))
-        )
+        return _Buffers(np.zeros((most, n + 1)), np.empty((most, n)), np.empty((most, n)), np.empty((self.right, n)))
 
     def _centred(self, w: Counts, rows: slice, buffers: "_Buffers") -> NDArray[np.float64]:
         """Return the ranks of some columns, in a buffer that the next call overwrites."""
