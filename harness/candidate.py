@@ -16,6 +16,7 @@ from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Rec
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture, Outcome, Recipe, Score, Seconds
 
+
 @dataclass(frozen=True)
 class Candidate:
     """One unit of work: an architecture under a recipe, with the metrics whose rows are missing."""
@@ -48,6 +49,8 @@ class Result:
 
 
 NO_TIME = Seconds(0.0, 0.0)
+OUT_OF_MEMORY = "oom"
+"""The reason of every score that failed for want of memory."""
 
 
 def score_candidate(
@@ -82,7 +85,10 @@ def _build_and_measure(
     try:
         network = build().to(batch.inputs.device, non_blocking=True)
     except Exception as error:  # a faulty space is the outcome of its architecture, not the end of the run
-        failed = Result(None, Outcome.FAILED, f"the network cannot be built: {_reason(error)}", NO_TIME)
+        why = _reason(error)
+        failed = Result(
+            None, Outcome.FAILED, why if why == OUT_OF_MEMORY else f"the network cannot be built: {why}", NO_TIME
+        )
         return {m.key: failed for m in metrics}
     return measure(network, batch, metrics, key=key)
 
@@ -169,4 +175,4 @@ def _reason(error: BaseException) -> str:
     """Say in one line why a metric failed; out of memory has one word, so that it can be counted."""
     text = " ".join(str(error).split())
     memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
-    return "oom" if memory else f"{type(error).__name__}: {text}"[:300]
+    return OUT_OF_MEMORY if memory else f"{type(error).__name__}: {text}"[:300]

@@ -44,15 +44,22 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Verbs, invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)  # fmt: skip
 @click.version_option(package_version("zcbench"), prog_name="zcbench")
-def zcbench() -> None:
+@click.pass_context
+def zcbench(ctx: click.Context) -> None:
     """Score NAS architectures with training-free metrics and hold the scores against trained accuracies.
 
     \b
     The whole job on data that comes with the installation, a few minutes on two cores:
         zcbench run --out zcbench-run
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -64,10 +71,6 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted; run the same command again to go on")
         code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output, such as head, has seen enough.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - it must outlive this function
-        code = 0
     except Exception as error:  # one line for everything that can go wrong
         if os.environ.get("ZCBENCH_DEBUG"):
             traceback.print_exc()

@@ -27,5 +27,6 @@ def write(store: Store, path: Path) -> int:
             frame.to_csv(temporary, index=False)
         else:
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **store.metadata()}), temporary)
+            metadata = {**(table.schema.metadata or {}), **store.metadata()}
+            pq.write_table(table.replace_schema_metadata(metadata), temporary)
     return len(frame)

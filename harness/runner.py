@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 
 import torch
 from torch import nn
@@ -16,7 +15,7 @@ from torch import nn
 from zcbench.datasets.images import Batch
 from zcbench.harness.candidate import Candidate, score_candidate
 from zcbench.harness.environment import describe
-from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import Initialisation, initialise, seeded
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.evaluate import MiniBatch
@@ -27,6 +26,9 @@ from zcbench.harness.types import Architecture, Outcome, Recipe
 
 CHUNK = 8
 """Candidates a transaction: what a kill can cost."""
+
+DEVICES = ("cpu", "cuda")
+"""Kinds of devices that scores are computed on."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def missing_candidates(job: Job, store: Store, *, retry_failed: bool = False) ->
 
 def run(
     job: Job, store: Store, *, device: str = "cpu", threads: int = 1, chunk: int = CHUNK,
-    retry_failed: bool = False, progress: Callable[[int, int], None] | None = None,
+    retry_failed: bool = False, progress: Callable[[int, int, bool], None] | None = None,
 ) -> Summary:
     """Compute every missing row of a job.
 
@@ -126,7 +128,8 @@ def run(
         threads: threads of a CPU operation; part of what makes scores repeat to the last bit.
         chunk: candidates a transaction.
         retry_failed: compute failed rows again.
-        progress: called with (candidates done, candidates in all) after every candidate.
+        progress: called after every candidate with (candidates done, candidates in all, whether Ctrl-C
+            was pressed).
 
     Raises:
         ZcbenchError: for a device that is not there, or a store that cannot be written.
@@ -149,13 +152,13 @@ def run(
                 rows += score_candidate(job.benchmark, job.space, candidate, build, batch)
                 done += 1
                 if progress is not None:
-                    progress(done, len(candidates))
+                    progress(done, len(candidates), interrupted.is_set())
             store.append(rows, environment)
             for row in rows:
                 summary.outcomes[row.outcome] += 1
-            if interrupted.is_set() and done < len(candidates):
-                summary.interrupted = True
+            if interrupted.is_set():
                 break
+        summary.interrupted = interrupted.is_set()
     return summary
 
 
@@ -163,8 +166,11 @@ def usable_device(name: str) -> torch.device:
     """Return the device of this name.
 
     Raises:
-        ZcbenchError: if torch does not know it or it is not there.
+        ZcbenchError: if it is neither a CPU nor a CUDA device, or is not there.
     """
+    kind = name.partition(":")[0]
+    if kind not in DEVICES:
+        raise unknown("device", name, DEVICES)
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -198,7 +204,7 @@ def _interruptible() -> Iterator[threading.Event]:
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(*_: object) -> None:
         flag.set()
         signal.signal(signal.SIGINT, before)
 

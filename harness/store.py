@@ -28,6 +28,12 @@ EXPORT_COLUMNS = (
 )  # fmt: skip
 """Columns of an export, in this order; scripts rely on them."""
 
+_TYPES = {
+    "version": "int64", "batch_size": "int64", "init_seed": "int64", "value": "float64",
+    "seconds_standalone": "float64", "seconds_marginal": "float64",
+}  # fmt: skip
+"""Types of the columns that hold numbers, also where there is no row."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS recipes (digest TEXT PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS environments (digest TEXT PRIMARY KEY, environment TEXT NOT NULL) WITHOUT ROWID;
@@ -83,10 +89,16 @@ class Store:
             raise MissingFileError(f"there is no score store at {path}: make one with zcbench score --store {path}")
         if not path.parent.is_dir():
             raise MissingFileError(f"cannot make the store {path}: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise ZcbenchError(f"{path} is a folder: name a file with --store, such as {path / 'scores.sqlite'}")
+        if create and path.exists() and not os.access(path, os.W_OK):
+            raise ZcbenchError(f"the store {path} cannot be written: name another file with --store")
         with self._explained():
             self._connection = _connect(path, writable=create)
             try:
                 self._prepare(create=create)
+                if create:  # only now: the file of another program must not be changed
+                    _use_wal(self._connection)
             except BaseException:
                 self._connection.close()
                 raise
@@ -118,17 +130,26 @@ class Store:
                 advice = f"the store {self.path} cannot be used: {text}"
             raise ZcbenchError(advice) from error
 
+    @contextmanager
+    def _intact(self) -> Iterator[None]:
+        """Say in one line that what was read makes no sense."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ZcbenchError(f"the store {self.path} is damaged ({error}): name another file with --store") from error
+
     def _prepare(self, *, create: bool) -> None:
         # One transaction for the look and the change: two processes may be making the store at once.
         self._connection.execute("BEGIN IMMEDIATE" if create else "BEGIN")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
-        if version > SCHEMA_VERSION:
+        tables = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master")}
+        ours = tables >= {"recipes", "environments", "scores"}
+        if version > SCHEMA_VERSION and ours:
             raise ZcbenchError(
                 f"the store {self.path} has schema {version}, this zcbench knows {SCHEMA_VERSION}: update zcbench"
             )
-        if version != SCHEMA_VERSION:
-            if tables or not create:
+        if not ours or version != SCHEMA_VERSION:
+            if tables or version or not create:
                 raise ZcbenchError(f"{self.path} is not a score store: name another file with --store")
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._connection.execute(statement)
@@ -156,7 +177,8 @@ class Store:
         with self.transaction():
             self._connection.executemany("INSERT OR IGNORE INTO recipes VALUES (?, ?)", recipes.items())
             self._connection.execute(
-                "INSERT OR IGNORE INTO environments VALUES (?, ?)", (where, json.dumps(dict(environment), sort_keys=True))
+                "INSERT OR IGNORE INTO environments VALUES (?, ?)",
+                (where, json.dumps(dict(environment), sort_keys=True)),
             )
             self._connection.executemany(_INSERT, [
                 (s.benchmark, s.space, s.architecture, s.metric, s.version, s.recipe.digest, s.value, str(s.outcome),
@@ -190,20 +212,23 @@ class Store:
 
     def scores(self) -> Iterator[Score]:
         """Iterate over all rows in the order of their keys."""
-        recipes = self.recipes()
+        # One statement sees one state of the store, whatever other processes add to it meanwhile.
         query = (
-            "SELECT benchmark, space, architecture, metric, version, recipe, value, outcome, reason, "
-            "seconds_standalone, seconds_marginal FROM scores ORDER BY space, recipe, metric, version, architecture"
+            "SELECT r.recipe, benchmark, space, architecture, metric, version, value, outcome, reason, "
+            "seconds_standalone, seconds_marginal FROM scores s LEFT JOIN recipes r ON r.digest = s.recipe "
+            "ORDER BY space, s.recipe, metric, version, architecture"
         )
-        with self._explained():
-            for b, space, architecture, m, version, r, value, outcome, reason, *s in self._connection.execute(query):
-                yield Score(b, space, architecture, m, version, recipes[r], value, Outcome(outcome), reason, Seconds(*s))
+        recipes: dict[str, Recipe] = {}
+        with self._explained(), self._intact():
+            for text, b, space, architecture, m, version, value, outcome, reason, *s in self._connection.execute(query):
+                recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe(**json.loads(text)))
+                yield Score(b, space, architecture, m, version, recipe, value, Outcome(outcome), reason, Seconds(*s))
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by digest."""
-        with self._explained():
+        with self._explained(), self._intact():
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
-        return {key: Recipe(**json.loads(text)) for key, text in rows}
+            return {key: Recipe(**json.loads(text)) for key, text in rows}
 
     def environments(self) -> list[dict[str, str]]:
         """Return every environment that scores were computed in, the one with most rows first."""
@@ -211,7 +236,7 @@ class Store:
             "SELECT e.environment, COUNT(*) FROM scores s JOIN environments e ON e.digest = s.environment "
             "GROUP BY e.digest ORDER BY COUNT(*) DESC, e.digest"
         )
-        with self._explained():
+        with self._explained(), self._intact():
             return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query)]
 
     def frame(self) -> pd.DataFrame:
@@ -222,7 +247,8 @@ class Store:
              s.seconds.standalone, s.seconds.marginal, s.space, s.recipe.digest) for s in self.scores()
         ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=[*EXPORT_COLUMNS, "space", "recipe"])
-        return frame.astype({"value": "float64"})
+        with self._intact():
+            return frame.astype(_TYPES)
 
     def metadata(self) -> dict[str, str]:
         """Return recipes and environments as JSON strings, to travel with an export."""
@@ -233,13 +259,14 @@ class Store:
 
 
 def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    if not writable and not os.access(path.parent, os.W_OK):
+    # Absolute: SQLite would take the name :memory: for no file at all.
+    path = path.absolute()
+    wal = path.with_name(f"{path.name}-wal")
+    if not writable and not os.access(path.parent, os.W_OK) and not (wal.is_file() and wal.stat().st_size):
         # Beside a store in WAL mode SQLite wants to make files; in a read-only folder nobody writes to it anyway.
-        return sqlite3.connect(f"{path.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    if writable:
-        _use_wal(connection)
-    return connection
+        # Rows that a killed run left in the log are not lost: with the log there, SQLite reads it by itself.
+        return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, isolation_level=None)
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -250,6 +277,5 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             return
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or attempt == 49:
-                connection.close()
                 raise
             time.sleep(0.1)

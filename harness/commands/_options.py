@@ -12,6 +12,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
+def _default(value: Any) -> dict[str, Any]:
+    """Give an option a default value that its help shows, or make it required where there is none."""
+    return {"required": True} if value is None else {"default": value, "show_default": True}
+
+
 def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -26,8 +31,8 @@ def candidates(*, required: bool) -> Callable[[F], F]:
     return _together(
         click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark."),
         click.option("--architectures", type=PATH, metavar="FILE", help="Architectures to score, one a line."),
-        click.option("--sample", type=click.IntRange(1), default=None if required else 100,
-                     show_default=not required, metavar="N", help="Score N architectures drawn at random."),
+        click.option("--sample", type=click.IntRange(1), metavar="N", help="Score N architectures drawn at random.",
+                     **({} if required else _default(100))),
         click.option("--sample-seed", type=int, default=0, show_default=True, help="Seed of that draw."),
         click.option("--all", "everything", is_flag=True, help="Score the whole search space."),
         click.option("--unique", is_flag=True, help="Keep one architecture of each class that the benchmark "
@@ -39,8 +44,7 @@ def candidates(*, required: bool) -> Callable[[F], F]:
 def scoring(*, dataset: str | None) -> Callable[[F], F]:
     """How to score them."""
     return _together(
-        click.option("--dataset", default=dataset, required=dataset is None, show_default=True,
-                     help="Images of the mini-batch: see zcbench list datasets."),
+        click.option("--dataset", help="Images of the mini-batch: see zcbench list datasets.", **_default(dataset)),
         click.option("--images", type=PATH, metavar="FOLDER",
                      help="Folder with the images; default $ZCBENCH_DATA/images. digits and gaussian need none."),
         click.option("--metrics", default="standard", show_default=True, metavar="LIST",
@@ -53,7 +57,7 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
                      help="Initialisation: pytorch, kaiming_normal or normal."),
         click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
                      "where there is one."),
-        click.option("--threads", type=click.IntRange(1), metavar="N",
+        click.option("--threads", type=click.IntRange(1, 1024), metavar="N",
                      help="Threads of a CPU operation; default: all cores. Scores repeat bit for bit at one count."),
         click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),
     )  # fmt: skip
@@ -95,5 +99,6 @@ def family() -> Callable[[F], F]:
 
 def store(*, default: str | None) -> Callable[[F], F]:
     """The score store."""
-    return click.option("--store", "store_path", type=PATH, default=default, required=default is None,
-                        show_default=True, metavar="FILE", help="The score store, an SQLite file.")  # fmt: skip
+    return click.option(
+        "--store", "store_path", type=PATH, metavar="FILE", help="The score store, an SQLite file.", **_default(default)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from zcbench.harness.environment import cores
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.registry import select
-from zcbench.harness.runner import Job, Summary, run
+from zcbench.harness.runner import Job, Summary, run, usable_device
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.types import Architecture, Outcome
@@ -57,10 +58,10 @@ def choose(space: SearchSpace, choice: Choice) -> list[Architecture]:
 
 
 def _read(space: SearchSpace, path: Path) -> list[Architecture]:
-    if not path.is_file():
+    if not (path.is_file() or path.is_fifo()):  # a pipe: --architectures <(grep ... cells.txt)
         raise MissingFileError(f"there is no file of architectures at {path}")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ZcbenchError(f"{path} is no text file: write one architecture a line") from error
     found = []
@@ -90,12 +91,22 @@ def make_job(
     )
 
 
+def find_device(name: str) -> str:
+    """Return the name of the device to compute on; ``auto`` takes CUDA where there is one.
+
+    Raises:
+        ZcbenchError: if it is not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    usable_device(name)
+    return name
+
+
 def run_with_progress(
     job: Job, store: Store, *, device: str, threads: int | None, retry_failed: bool
 ) -> Summary:
     """Run a job with a progress bar on standard error, and say what came of it."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     threads = threads or cores()
     click.echo(
         f"{len(job.architectures)} architectures of {job.benchmark}, {len(job.metrics)} metrics, {job.seeds} "
@@ -104,10 +115,15 @@ def run_with_progress(
         err=True,
     )
     bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, disable=None, leave=True)
+    told = False
 
-    def progress(done: int, total: int) -> None:
+    def progress(done: int, total: int, interrupted: bool) -> None:
+        nonlocal told
         bar.total = total
         bar.update(done - bar.n)
+        if interrupted and not told:
+            told = True
+            bar.write("interrupted: finishing the current chunk; Ctrl-C again stops at once", file=sys.stderr)
 
     try:
         summary = run(
@@ -127,4 +143,5 @@ def _say(summary: Summary) -> None:
         click.echo("some metrics failed: the export and the report say why", err=True)
     if summary.interrupted:
         left = summary.wanted - summary.present - new
-        click.echo(f"interrupted: {left} rows are left; run the same command again to go on", err=True)
+        what = f"{left} rows are left" if left else "all rows are there"
+        click.echo(f"interrupted: {what}; run the same command again to go on", err=True)

@@ -41,6 +41,7 @@ def command(
         choice=_scoring.Choice(architectures, sample, sample_seed, everything, unique, limit),
         dataset=dataset, folder=images, metrics=metrics, seeds=seeds, batch_size=batch_size, init=init,
     )  # fmt: skip
+    device = _scoring.find_device(device)
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
     _studying.load(benchmark, options)  # what is wrong with the truth is better said before the long part
     try:

@@ -35,6 +35,7 @@ def command(
         choice=_scoring.Choice(architectures, sample, sample_seed, everything, unique, limit),
         dataset=dataset, folder=images, metrics=metrics, seeds=seeds, batch_size=batch_size, init=init,
     )  # fmt: skip
+    device = _scoring.find_device(device)
     with Store(store_path) as store:
         summary = _scoring.run_with_progress(
             job, store, device=device, threads=threads, retry_failed=retry_failed
