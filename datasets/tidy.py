@@ -7,9 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from zcbench.harness.replace import replacing
+
 from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.replace import replacing
 
 TRUTH_COLUMNS = ("architecture", "dataset", "split", "epochs", "seed", "metric", "value", "source", "kind")
 """Columns of a ground-truth table.

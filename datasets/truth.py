@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
 from zcbench.datasets.tidy import TRUTH_COLUMNS, read_parquet, validated, write_parquet
 from zcbench.harness.errors import ZcbenchError, did_you_mean
 from zcbench.harness.types import Architecture, GroundTruth

@@ -14,6 +14,7 @@ from typing import IO, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
 from zcbench.harness.errors import UnsafeFileError, ZcbenchError
 
 Globals: TypeAlias = Mapping[tuple[str, str], object]

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
 from zcbench.harness.metric import Metric

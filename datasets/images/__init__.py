@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from zcbench.datasets.images import cifar, embedded, imagenet16
 from zcbench.datasets.images.batch import Batch, Pixels, balanced_draw
 from zcbench.harness.errors import ZcbenchError, unknown

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from zcbench.datasets.images.batch import Pixels
 from zcbench.datasets.images.files import Layout, check_labels, find, read_bytes, read_pickle
 from zcbench.harness.errors import ZcbenchError

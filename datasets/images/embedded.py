@@ -1,6 +1,7 @@
 """Inputs that need no files: scikit-learn's digits and Gaussian noise."""
 
 import numpy as np
+
 from zcbench.datasets.images.batch import Pixels, balanced_labels
 
 CLASSES = 10

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from zcbench.datasets import unpickle
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 

@@ -8,6 +8,7 @@ validation part is ``val_data``. Source: Chrabaszcz et al., "A downsampled varia
 from pathlib import Path
 
 import numpy as np
+
 from zcbench.datasets.images.batch import Pixels
 from zcbench.datasets.images.files import Layout, check_labels, find, read_pickle
 

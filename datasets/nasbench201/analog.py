@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
 from zcbench.datasets import unpickle
 from zcbench.datasets.nasbench201.genotype import EDGES, print_cell
 from zcbench.datasets.truth import TruthTable

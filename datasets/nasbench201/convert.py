@@ -9,14 +9,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
+
 from zcbench.datasets import unpickle
 from zcbench.datasets.nasbench201 import nats, official
 from zcbench.datasets.nasbench201.genotype import Space, parse_cell
 from zcbench.datasets.nasbench201.record import Cell, Row, Rows, version_of
-from zcbench.harness.replace import replacing
 from zcbench.datasets.tidy import SCHEMA
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.replace import replacing
 
 ROW_GROUP = 100_000
 """Rows that are held in memory before they are written."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+
 from zcbench.datasets.nasbench201.record import Rows, version_of
 from zcbench.datasets.tidy import TRUTH_COLUMNS
 from zcbench.datasets.truth import TruthTable

@@ -28,6 +28,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+
 from zcbench.datasets.nasbench201.genotype import EDGES
 
 WIDTHS = (16, 32, 64)

@@ -17,9 +17,24 @@ def concordance(x: Codes, y: Codes) -> NDArray[np.float64]:
         x: int64[n], non-negative.
         y: int64[n], non-negative.
     """
-    low, high = _below(x, y), _below(x.max() - x, y.max() - y)  # both smaller, both larger
-    mixed = _below(x, y.max() - y) + _below(x.max() - x, y)
-    return (low + high - mixed).astype(np.float64)
+    n = x.size
+    both_below = _below(x, y)
+    x_below, x_tied, x_within = _alone(x, y)  # x_within: the same y, a smaller x
+    y_below, y_tied, y_within = _alone(y, x)
+    mixed = (x_below - both_below - x_within) + (y_below - both_below - y_within)
+    equal = np.unique(x * (y.max() + 1) + y, return_inverse=True, return_counts=True)
+    tied = x_tied + y_tied - equal[2][equal[1]]  # in x or in y, the row itself included
+    both_above = n - tied - both_below - mixed
+    return (both_below + both_above - mixed).astype(np.float64)
+
+
+def _alone(x: Codes, y: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count, for each i, the j with x_j < x_i; with x_j = x_i; with y_j = y_i and x_j < x_i."""
+    sizes = np.bincount(x)
+    key = y * (x.max() + 1) + x
+    ordered = np.sort(key)
+    within = np.searchsorted(ordered, key, "left") - np.searchsorted(ordered, key - x, "left")
+    return (np.cumsum(sizes) - sizes)[x], sizes[x], within
 
 
 def _below(x: Codes, y: Codes) -> NDArray[np.int64]:

@@ -60,7 +60,8 @@ class _Group:
 
     def compute(self, block: NDArray[np.float64]) -> "_Found":
         """Compute everything on B counts of the population, float64[B, A]."""
-        w = np.take(block, self.rows, axis=1)  # block[:, rows] would lie column by column, and be slow
+        # block[:, rows] would lie column by column in memory, and be slow
+        w = block if self.rows.size == block.shape[1] else np.take(block, self.rows, axis=1)
         regrets = {}
         if self.picks:
             best = self.best(w)

@@ -76,7 +76,14 @@ class WeightedRanks:
             float64[B, L, right]; NaN where a column is constant in the resample.
         """
         buffers = self._buffers()
-        return np.stack([self._correlations(row, buffers) for row in w])
+        covariance = np.empty((len(w), self.shape[0], self.right))
+        variance = np.empty((len(w), self.shape[0]))
+        for index, row in enumerate(w):
+            self._moments(row, buffers, covariance[index], variance[index])
+        scale = np.sqrt(variance[:, :, None] * variance[:, None, : self.right])
+        rho = np.full(covariance.shape, np.nan)
+        np.divide(covariance, scale, out=rho, where=scale > 0)
+        return np.clip(rho, -1.0, 1.0, out=rho)
 
     def _buffers(self) -> "_Buffers":
         most, n = self._most, self.shape[1]
@@ -95,20 +102,17 @@ class WeightedRanks:
         ranks -= w.sum()
         return ranks
 
-    def _correlations(self, w: Counts, buffers: "_Buffers") -> NDArray[np.float64]:
-        covariance, variance = np.empty((self.shape[0], self.right)), np.empty(self.shape[0])
+    def _moments(
+        self, w: Counts, buffers: "_Buffers", covariance: NDArray[np.float64], variance: NDArray[np.float64]
+    ) -> None:
+        """Fill in the sums of squares and products of the ranks for one resample."""
         for rows in self._parts:
             ranks = self._centred(w, rows, buffers)
             if rows.start == 0:
-                buffers.first[:] = ranks
+                buffers.first[:] = ranks[: self.right]
             weighted = np.multiply(ranks, w, out=buffers.other[: len(ranks)])
-            # einsum and not @: BLAS would start threads of its own for products as small as these.
-            variance[rows] = np.einsum("ln,ln->l", ranks, weighted)
-            covariance[rows] = np.einsum("ln,rn->lr", weighted, buffers.first)
-        scale = np.sqrt(variance[:, None] * variance[: self.right])
-        rho = np.full(covariance.shape, np.nan)
-        np.divide(covariance, scale, out=rho, where=scale > 0)
-        return np.clip(rho, -1.0, 1.0, out=rho)
+            np.einsum("ln,ln->l", ranks, weighted, out=variance[rows])
+            np.matmul(weighted, buffers.first.T, out=covariance[rows])
 
 
 class _Buffers(NamedTuple):
@@ -121,8 +125,8 @@ class _Buffers(NamedTuple):
 
 
 def _parts(columns: int, right: int, most: int) -> list[slice]:
-    """Cut the columns into the first ones and groups of the others that fit into the cache together."""
-    cuts = [0, *range(right, columns, most), columns]
+    """Cut the columns into parts that fit into the cache, the first of them with all the right ones."""
+    cuts = [0, *range(max(right, most), columns, most), columns]
     return [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from zcbench.datasets.manifest import official_files
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.datasets.registry import benchmarks
 from zcbench.harness.commands import _options
@@ -38,6 +39,11 @@ def _show() -> None:
                 click.echo(f"  + {source.source}: {source.path}")
             else:
                 click.echo(f"  - {source.source}: {source.reason}")
+        if files := [file for file in official_files(name) if file.convert]:
+            click.echo("  official files, once they are here (put the table into the folder of ZCBENCH_DATA):")
+        for file in files:
+            click.echo(f"    {file.name} ({file.licence}), see {file.origin}")
+            click.echo(f"      {file.convert}")
 
 
 @command.command("list", short_help="Show every source of ground truth.")

@@ -1,6 +1,6 @@
 """epe_nas: correlation of input gradients within classes."""
 
-import torch
+
 from torch import Tensor
 
 from zcbench.harness.metric import Checked, metric, undefined_where

@@ -26,10 +26,11 @@ def patterns(repeats: int, samples: int) -> tuple[ActivationPatterns, ...]:
     counts=patterns,
 )
 def swap(counts: tuple[Tensor, ...]) -> Tensor:
-    """Average the number of distinct sample-wise activation patterns, mean_r |{(1[a_v(x_1)>0], ..., 1[a_v(x_S)>0]) : v}|.
+    """Average the number of distinct sample-wise activation patterns.
 
-    v runs over all positions and channels behind every ReLU with 4-D values, S = ``samples``, and r over
-    ``repeats`` networks with weights redrawn from N(0, 1), batch norm in training mode.
+    mean_r |{(1[a_v(x_1) > 0], ..., 1[a_v(x_S) > 0]) : v}|, where v runs over all positions
+    and channels behind every ReLU with 4-D values, S = ``samples``, and r over ``repeats`` networks with weights
+    redrawn from N(0, 1), batch norm in training mode.
 
     Args:
         counts: the number of distinct patterns of each network.

@@ -224,10 +224,12 @@ def _run_backward(
     weights = [parameters[name] for name in run.names] if kinds & {ParamGradient, HessianGradient} else []
     edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
     leaves = [inputs] if InputGradientCorrelation in kinds else []
+    # Tensors and edges together: torch takes them, its annotation does not.
+    with_respect_to: list[Any] = [*weights, *edges, *leaves]
     with run.clock.measure((forward, backward.target)):
         scalar = _scalar(run, backward.target, logits)
         gradients = torch.autograd.grad(
-            scalar, [*weights, *edges, *leaves], retain_graph=retain or backward.hessian,
+            scalar, with_respect_to, retain_graph=retain or backward.hessian,
             create_graph=backward.hessian, allow_unused=True,
         )
     of_weights = tuple(

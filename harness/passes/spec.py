@@ -112,8 +112,10 @@ class ParameterCount(Static):
 
 @dataclass(frozen=True)
 class MultiplyAccumulates(Static):
-    """Multiply-accumulates of every Conv2d and Linear layer for one image, plus one for each bias entry
-    of a Linear layer: {name: int}. Counted from shapes on the meta device."""
+    """Multiply-accumulates of every Conv2d and Linear layer for one image: {name: int}.
+
+    One more is added for each bias entry of a Linear layer. Counted from shapes on the meta device.
+    """
 
     forward: Forward = Forward(inputs=Inputs.SHAPE)
 
@@ -142,14 +144,19 @@ class Logits(Recorded):
 
 @dataclass(frozen=True)
 class ReluGram(Recorded):
-    """Agreements of the binary ReLU codes: K_ij = number of ReLU inputs, over all layers, that are
-    positive for both images i and j or for neither: float64 [N, N]."""
+    """Agreements of the binary ReLU codes: float64 [N, N].
+
+    K_ij is the number of ReLU inputs, over all layers, that are positive for both images i and j or for neither.
+    """
 
 
 @dataclass(frozen=True)
 class ActivationPatterns(Recorded):
-    """Number of distinct sample-wise patterns (a(x_1) > 0, ..., a(x_S) > 0) over all values a behind a
-    ReLU with 4-D output: int64 []. S = forward.samples, at most 62."""
+    """Number of distinct sample-wise patterns: int64 [].
+
+    A pattern is (a(x_1) > 0, ..., a(x_S) > 0) for one value a behind a ReLU with 4-D output;
+    S = forward.samples, at most 62.
+    """
 
 
 @dataclass(frozen=True)
@@ -177,8 +184,10 @@ class ParamGradient(Differentiated):
 
 @dataclass(frozen=True)
 class ChannelFisher(Differentiated):
-    """For every Conv2d and Linear layer with output a and g = ∂target/∂a:
-    ½ mean_n (Σ_space a g)² for each channel: {name: [c]}."""
+    """Channel saliency ½ mean_n (Σ_space a g)²: {name: [c]}.
+
+    a is the output of a Conv2d or Linear layer and g = ∂target/∂a.
+    """
 
 
 @dataclass(frozen=True)
@@ -190,8 +199,11 @@ class InputGradientCorrelation(Differentiated):
 
 @dataclass(frozen=True)
 class HessianGradient(Differentiated):
-    """H g with g = ∂target/∂w held constant and H the Hessian with respect to the same weights
-    (those of Conv2d and Linear): {name: [*p]}. One double backward that reuses the shared g."""
+    """The Hessian-vector product H g: {name: [*p]}.
+
+    g = ∂target/∂w is held constant, and H is the Hessian with respect to the same weights (those of Conv2d
+    and Linear layers). One double backward that reuses the shared g.
+    """
 
 
 Need = Quantity | tuple[Quantity, ...]

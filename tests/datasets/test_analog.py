@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from zcbench.datasets.nasbench201 import analog
 from zcbench.datasets.nasbench201.genotype import Space, is_connected
 from zcbench.harness.errors import MissingFileError, UnsafeFileError, ZcbenchError

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 import zcbench.datasets
 from zcbench.datasets import registry
 from zcbench.datasets.nasbench201 import BENCHMARK

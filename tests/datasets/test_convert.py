@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+
 from zcbench.datasets.nasbench201 import convert as conversion
 from zcbench.datasets.nasbench201.convert import convert
 from zcbench.datasets.nasbench201.genotype import Space

@@ -3,6 +3,7 @@ from collections import defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from zcbench.datasets.nasbench201.genotype import (
     EDGES,
     OPERATIONS,

@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from zcbench.datasets import images
 from zcbench.harness.errors import MissingFileError, UnsafeFileError, ZcbenchError
 

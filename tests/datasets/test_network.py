@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+
 from zcbench.datasets.nasbench201.genotype import OPERATIONS, Space, print_cell
 from zcbench.harness.errors import ZcbenchError
 

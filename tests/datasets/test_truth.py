@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from zcbench.datasets.truth import TRUTH_COLUMNS, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 

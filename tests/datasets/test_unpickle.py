@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from zcbench.datasets import unpickle
 from zcbench.harness.errors import UnsafeFileError, ZcbenchError
 

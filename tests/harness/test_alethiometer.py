@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from networks import KEY, batch, make
 from torch import nn
+
+from networks import KEY, batch, make
 from zcbench.harness.candidate import measure
 from zcbench.harness.passes.evaluate import MiniBatch
 from zcbench.harness.registry import select

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from networks import KEY, batch, make, usable
 from references import Setting, find
-from torch import nn
 from zcbench.datasets.images import load
 from zcbench.harness.candidate import Result, measure
 from zcbench.harness.metric import Metric, metric

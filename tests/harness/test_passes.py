@@ -6,8 +6,9 @@ import sys
 
 import pytest
 import torch
-from networks import KEY, batch, make, usable
 from torch import Tensor, nn
+
+from networks import KEY, batch, make, usable
 from zcbench.harness.candidate import measure
 from zcbench.harness.passes import observe
 from zcbench.harness.passes.evaluate import MiniBatch, evaluate
@@ -212,7 +213,9 @@ def test_patterns_pack_any_number_of_images() -> None:
         seen: set[tuple[bool, ...]] = set()
         clean = copy.deepcopy(network).train()
         for module in (clean.body[2], clean.body[5]):
-            module.register_forward_hook(lambda m, i, o, seen=seen: seen.update(map(tuple, (o > 0).flatten(1).T.tolist())))
+            module.register_forward_hook(
+                lambda m, i, o, seen=seen: seen.update(map(tuple, (o > 0).flatten(1).T.tolist()))
+            )
         clean(data.inputs)
         assert int(evaluate(network, data, plan([quantity]), key=KEY).values[quantity]) == len(seen)
     result = measure(network, batch(63), [usable("swap").with_parameters(samples=63)], key=KEY)

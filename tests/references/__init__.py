@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from zcbench.harness.initialise import INITIALISATIONS, draw, seeded
 
 

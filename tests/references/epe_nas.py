@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+
 from references import Setting
 from references.jacov import jacobian
 

@@ -1,5 +1,6 @@
-from references import Setting, weighted_layers
 from torch import nn
+
+from references import Setting, weighted_layers
 
 
 def reference(setting: Setting) -> float:

@@ -1,6 +1,7 @@
-from references import Setting, weighted_layers
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from references import Setting, weighted_layers
 
 
 def reference(setting: Setting) -> float:

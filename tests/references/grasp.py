@@ -1,6 +1,7 @@
 import torch
-from references import Setting, weighted_layers
 from torch import nn
+
+from references import Setting, weighted_layers
 
 
 def reference(setting: Setting) -> float:

@@ -1,5 +1,4 @@
-from references import Setting
-from references import weighted_layers
+from references import Setting, weighted_layers
 
 
 def reference(setting: Setting) -> float:

@@ -1,7 +1,8 @@
 import torch
-from references import Setting, weighted_layers
 from torch import nn
 from torch.nn.utils import parametrize
+
+from references import Setting, weighted_layers
 
 
 class Masked(nn.Module):

@@ -1,6 +1,7 @@
 import torch
-from references import Setting
 from torch import nn
+
+from references import Setting
 
 
 def reference(setting: Setting) -> float:

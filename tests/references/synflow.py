@@ -1,8 +1,9 @@
 import math
 
 import torch
-from references import Setting, weighted_layers
 from torch import nn
+
+from references import Setting, weighted_layers
 
 
 def without_norm(module: nn.Module) -> nn.Module:

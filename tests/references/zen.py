@@ -1,8 +1,9 @@
 import math
 
 import torch
-from references import Setting
 from torch import nn
+
+from references import Setting
 
 
 def reference(setting: Setting) -> float:
