@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,15 @@ class Metric:
         """Return the same metric with other parameter values.
 
         Raises:
-            ZcbenchError: for a parameter that it does not have, or of another type.
+            ZcbenchError: for a parameter that it does not have, of another type, or a count of nothing.
         """
         for name, value in values.items():
             if name not in self.defaults:
                 raise unknown(f"parameter of {self.name}", name, self.defaults)
-            if isinstance(self.defaults[name], int) and not isinstance(value, int):
-                raise ZcbenchError(f"parameter {name} of {self.name} is a whole number, not {value!r}")
+            if isinstance(self.defaults[name], int) and not (isinstance(value, int) and value >= 1):
+                raise ZcbenchError(f"parameter {name} of {self.name} is a whole number of 1 or more, not {value!r}")
+            if not math.isfinite(value):
+                raise ZcbenchError(f"parameter {name} of {self.name} is a finite number, not {value!r}")
         return replace(self, parameters={**self.parameters, **values})
 
     def __call__(self, values: Mapping[Quantity, Any]) -> Tensor | Checked:

@@ -88,7 +88,9 @@ def _named(item: str) -> list[Metric]:
     if match is None:
         raise ZcbenchError(f'cannot read "{item}": write a name, or a name with parameters like swap(repeats=32)')
     name, arguments = match.groups()
-    if arguments is None and name in groups():
+    if name in groups():
+        if arguments is not None:
+            raise ZcbenchError(f"{name} is a group and has no parameters: give them to one of its metrics")
         return [metrics()[member] for member in groups()[name]]
     if name not in metrics():
         raise unknown("metric", name, [*metrics(), *groups()])

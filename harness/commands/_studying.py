@@ -77,7 +77,9 @@ def read_family(
     if frame.empty and len(known):
         raise unknown("benchmark in this store", benchmark, known)
     for column, wanted in (("dataset", dataset), ("batch_size", batch_size), ("init", init)):
-        if wanted is not None:
+        if wanted is not None and not frame.empty:
+            if not (frame[column] == wanted).any():
+                raise unknown(f"{column} in this store", str(wanted), map(str, frame[column].unique()))
             frame = frame[frame[column] == wanted]
     if frame.empty:
         raise ZcbenchError(f"the store {store.path} holds no such scores: compute some with zcbench score")
@@ -113,6 +115,16 @@ def choose_targets(
     ]
 
 
+def check_population(found: Benchmark, population: str) -> None:
+    """Refuse an unknown population.
+
+    Raises:
+        ZcbenchError: with the nearest names.
+    """
+    if population not in found.populations:
+        raise unknown("population", population, found.populations)
+
+
 def study(
     family: Family, found: Benchmark, target: Target, *, undefined: str, population: str, resamples: int,
     ceiling: Ceiling | None = None,
@@ -122,8 +134,7 @@ def study(
     Raises:
         ZcbenchError: for an unknown population.
     """
-    if population not in found.populations:
-        raise unknown("population", population, found.populations)
+    check_population(found, population)
     member = found.populations[population]
     table = assemble(
         family.frame, target, benchmark=found.name,

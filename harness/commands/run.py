@@ -43,7 +43,10 @@ def command(
     )  # fmt: skip
     device = _scoring.find_device(device)
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
-    _studying.load(benchmark, options)  # what is wrong with the truth is better said before the long part
+    found, table = _studying.load(benchmark, options)
+    # What is wrong with these is better said before the long part.
+    _studying.choose_targets(found, table, options, dataset)
+    _studying.check_population(found, population)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
