@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from zcbench.harness.analysis.ranks import Codes
+from zcbench.harness.analysis.ranks import Codes, dot
 
 
 def concordance(x: Codes, y: Codes) -> NDArray[np.float64]:
@@ -75,10 +75,10 @@ def weighted_tau_variance(x: Codes, y: Codes, tau: float) -> float:
         rank[np.lexsort(keys)[::-1]] = np.arange(n)
         weights += 0.5 / (1 + rank)
     influence = (weights / weights.sum() + 1 / n) * (agreement - tau)
-    return float(influence @ influence)
+    return dot(influence, influence)
 
 
 def _untied(x: Codes) -> float:
     """Return the share of pairs that are not tied in x."""
     sizes = np.bincount(x).astype(np.float64)
-    return 1.0 - float(sizes @ (sizes - 1)) / (x.size * (x.size - 1))
+    return 1.0 - dot(sizes, sizes - 1) / (x.size * (x.size - 1))

@@ -24,6 +24,7 @@ from zcbench.harness.analysis.ranks import (
     centred_ranks,
     check_policy,
     dense,
+    dot,
     vector,
     why_undefined,
     with_policy,
@@ -120,7 +121,7 @@ def weighted_tau_of_codes(x: Codes, y: Codes) -> Estimate:
 def pearson_of_codes(x: Codes, y: Codes) -> Estimate:
     """Return Pearson's correlation of the mid-ranks of two complete columns that are not constant."""
     a, b = centred_ranks(x), centred_ranks(y)
-    return bonett_wright(_clip(float(a @ b / math.sqrt((a @ a) * (b @ b)))), x.size)
+    return bonett_wright(_clip(dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))), x.size)
 
 
 def bonett_wright(rho: float, n: int) -> Estimate:

@@ -14,6 +14,7 @@ from zcbench.harness.analysis.ranks import (
     Policy,
     check_policy,
     dense,
+    dot,
     tenth,
     vector,
     why_undefined,
@@ -54,7 +55,7 @@ def precision_of_codes(x: Codes, y: Codes, *, k: int | None, n_undefined: int) -
     why = why_undefined(x, y) or (f"undefined: needs more than {k} architectures" if n <= k else "")
     if why:
         return no_estimate(why, n=n, n_undefined=n_undefined)
-    share = min(1.0, float(_membership(x, k) @ _membership(y, k)) / k)
+    share = min(1.0, dot(_membership(x, k), _membership(y, k)) / k)
     return wilson(share, k, n=n, n_undefined=n_undefined, method=f"Wilson score, {k} picks")
 
 

@@ -86,6 +86,11 @@ def centred_ranks(codes: Codes) -> NDArray[np.float64]:
     return np.asarray((2 * np.cumsum(sizes) - sizes)[codes] - codes.size, dtype=np.float64)
 
 
+def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the inner product, without BLAS: its threads take longer to start than such a sum takes."""
+    return float(np.einsum("n,n->", a, b))
+
+
 def why_undefined(x: Codes, y: Codes) -> str:
     """Return why a correlation of two complete columns does not exist; empty if it does."""
     if x.size < 3:
