@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -77,6 +78,10 @@ class Metric:
     defaults: Mapping[str, ParameterValue | _Required]
     declared: Mapping[str, NeedOf]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name: the module has the metric where the function's own name says."""
+        return _from_module, (self.function.__module__, self.function.__qualname__, dict(self.parameters))
+
     @property
     def key(self) -> str:
         """The name, followed by the parameters that are not at their default, sorted: ``swap(repeats=32)``."""
@@ -135,6 +140,13 @@ class Metric:
         }
         named = inspect.signature(self.function).parameters
         return self.function(**arguments, **{k: v for k, v in self.parameters.items() if k in named})
+
+
+def _from_module(module: str, name: str, parameters: dict[str, ParameterValue | _Required]) -> Metric:
+    found = getattr(importlib.import_module(module), name)
+    if not isinstance(found, Metric):
+        raise TypeError(f"{module}.{name} is no metric")
+    return replace(found, parameters=parameters)
 
 
 def metric(

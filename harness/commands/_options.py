@@ -57,8 +57,10 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
                      help="Initialisation: pytorch, kaiming_normal or normal."),
         click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
                      "where there is one."),
-        click.option("--threads", type=click.IntRange(1, 1024), metavar="N",
-                     help="Threads of a CPU operation; default: all cores. Scores repeat bit for bit at one count."),
+        click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes that score on the CPU; "
+                     "default: one for each core. Their number does not change a score."),
+        click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
+                     help="Threads of a CPU operation, in each worker. Scores repeat bit for bit at one count."),
         click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),
     )  # fmt: skip
 

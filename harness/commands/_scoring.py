@@ -15,8 +15,9 @@ from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.harness.environment import cores
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.initialise import initialisation
+from zcbench.harness.job import Job
 from zcbench.harness.registry import select
-from zcbench.harness.runner import Job, Summary, run, usable_device
+from zcbench.harness.runner import Summary, run, usable_device
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.types import Architecture, Outcome
@@ -104,14 +105,14 @@ def find_device(name: str) -> str:
 
 
 def run_with_progress(
-    job: Job, store: Store, *, device: str, threads: int | None, retry_failed: bool
+    job: Job, store: Store, *, device: str, threads: int, workers: int | None, retry_failed: bool
 ) -> Summary:
     """Run a job with a progress bar on standard error, and say what came of it."""
-    threads = threads or cores()
+    workers = workers or cores()
     click.echo(
         f"{len(job.architectures)} architectures of {job.benchmark}, {len(job.metrics)} metrics, {job.seeds} "
         f"seed{'s' if job.seeds > 1 else ''}; {job.batch.dataset} ({job.batch.split}), batch {len(job.batch.inputs)}; "
-        f"{device}, {threads} threads; store {store.path}",
+        f"{device}, up to {workers} workers of {threads} thread{'s' if threads > 1 else ''}; store {store.path}",
         err=True,
     )
     bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, disable=None, leave=True)
@@ -127,7 +128,7 @@ def run_with_progress(
 
     try:
         summary = run(
-            job, store, device=device, threads=threads, retry_failed=retry_failed, progress=progress
+            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed, progress=progress
         )
     finally:
         bar.close()

@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def command(
     *, benchmark: str, architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     unique: bool, limit: int | None, dataset: str, images: Path | None, metrics: str, seeds: int,
-    batch_size: int, init: str, device: str, threads: int | None, retry_failed: bool,
+    batch_size: int, init: str, device: str, threads: int, workers: int | None, retry_failed: bool,
     targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
     truth_file: Path | None, undefined: str, population: str, resamples: int, title: str, out: Path,
 ) -> None:
@@ -53,7 +53,7 @@ def command(
         raise ZcbenchError(f"cannot make the folder {out}: {error.strerror or error}") from error
     with Store(out / "scores.sqlite") as store:
         summary = _scoring.run_with_progress(
-            job, store, device=device, threads=threads, retry_failed=retry_failed
+            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed
         )
     if summary.interrupted:
         click.get_current_context().exit(INTERRUPTED)

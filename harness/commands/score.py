@@ -19,7 +19,7 @@ INTERRUPTED = 130
 def command(
     *, benchmark: str, architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     unique: bool, limit: int | None, dataset: str, images: Path | None, metrics: str, seeds: int,
-    batch_size: int, init: str, device: str, threads: int | None, retry_failed: bool, store_path: Path,
+    batch_size: int, init: str, device: str, threads: int, workers: int | None, retry_failed: bool, store_path: Path,
 ) -> None:
     """Score architectures and write one row for each architecture, metric and seed to a store.
 
@@ -38,7 +38,7 @@ def command(
     device = _scoring.find_device(device)
     with Store(store_path) as store:
         summary = _scoring.run_with_progress(
-            job, store, device=device, threads=threads, retry_failed=retry_failed
+            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed
         )
     if summary.interrupted:
         click.get_current_context().exit(INTERRUPTED)

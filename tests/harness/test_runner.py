@@ -22,12 +22,13 @@ from zcbench.harness import candidate as candidate_module
 from zcbench.harness import runner
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import initialisation
+from zcbench.harness.job import Job
 from zcbench.harness.metric import Metric, metric, undefined_where
 from zcbench.harness.passes.evaluate import Evaluation, MiniBatch, evaluate
 from zcbench.harness.passes.plan import Plan
 from zcbench.harness.passes.spec import Parameters, ParamGradient, Target
 from zcbench.harness.registry import metrics, select
-from zcbench.harness.runner import Job, Summary, run
+from zcbench.harness.runner import Summary, run
 from zcbench.harness.store import Store
 from zcbench.harness.types import Architecture, Outcome, Score
 

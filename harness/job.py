@@ -1,0 +1,78 @@
+"""What is to be scored, and what of it a store does not hold yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zcbench.datasets.images import Batch
+from zcbench.harness.candidate import Candidate
+from zcbench.harness.initialise import Initialisation
+from zcbench.harness.metric import Metric
+from zcbench.harness.space import SearchSpace
+from zcbench.harness.store import Row, Store
+from zcbench.harness.types import Architecture, Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be scored.
+
+    Attributes:
+        benchmark: the benchmark's name.
+        space: its search space.
+        architectures: the candidates.
+        metrics: the metrics.
+        batch: the mini-batch of images.
+        init: the initialisation.
+        seeds: number of initialisation seeds: 0, 1, ..., seeds - 1.
+    """
+
+    benchmark: str
+    space: SearchSpace
+    architectures: Sequence[Architecture]
+    metrics: Sequence[Metric]
+    batch: Batch
+    init: Initialisation
+    seeds: int
+
+    @property
+    def space_version(self) -> str:
+        """Search space and version, as in the rows."""
+        return f"{self.space.name}@{self.space.version}"
+
+    def recipes(self) -> list[Recipe]:
+        """One recipe for each initialisation seed."""
+        return [
+            Recipe(
+                dataset=self.batch.dataset, split=self.batch.split, images=self.batch.digest,
+                preprocessing=self.batch.preprocessing, batch_size=len(self.batch.inputs),
+                batch_seed=self.batch.seed, init=str(self.init), init_seed=seed,
+            )
+            for seed in range(self.seeds)
+        ]  # fmt: skip
+
+
+def missing_candidates(job: Job, store: Store, *, retry_failed: bool = False) -> tuple[list[Candidate], int]:
+    """Find the work that is left.
+
+    Returns:
+        Candidates in the order of seeds and architectures, and the number of rows that were asked for.
+    """
+    by_key = {(m.key, m.version): m for m in job.metrics}
+    recipes = {r.digest: r for r in job.recipes()}
+    architectures = {a.id: a for a in job.architectures}
+    rows = [
+        Row(job.space_version, architecture, key, version, recipe)
+        for recipe in recipes
+        for architecture in architectures
+        for key, version in by_key
+    ]
+    grouped: dict[tuple[str, str], list[Metric]] = {}
+    for row in store.missing(rows, retry_failed=retry_failed):
+        grouped.setdefault((row.recipe, row.architecture), []).append(by_key[row.metric, row.version])
+    candidates = [
+        Candidate(architectures[architecture], recipes[recipe], tuple(metrics))
+        for (recipe, architecture), metrics in grouped.items()
+    ]
+    return candidates, len(rows)

@@ -1,0 +1,116 @@
+"""Worker processes: the same bits as one process, a clear line when one dies, and none that outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from zcbench.datasets import images
+from zcbench.datasets.nasbench201.genotype import Space
+from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.initialise import initialisation
+from zcbench.harness.job import Job
+from zcbench.harness.metric import Metric, metric
+from zcbench.harness.passes.spec import ParameterCount
+from zcbench.harness.registry import select
+from zcbench.harness.runner import run
+from zcbench.harness.store import Store
+from zcbench.harness.workers import useful_workers
+
+DEADLY = '''
+import multiprocessing, os
+import torch
+from zcbench.harness.metric import metric
+from zcbench.harness.passes.spec import ParameterCount
+
+@metric("deadly", version=1, cite="-", caveats="-", higher_is_better=True, count=ParameterCount())
+def deadly(count):
+    if multiprocessing.parent_process() is not None:
+        os._exit(9)
+    return torch.tensor(1.0)
+'''
+
+
+def job(metrics: list[Metric], number: int = 8) -> Job:
+    space, batch = Space(), images.load("gaussian", batch_size=4)
+    return Job("nasbench201", space, space.sample(number, 0), metrics, batch, initialisation("pytorch"), 1)
+
+
+def test_the_number_of_workers_does_not_change_a_bit(tmp_path: Path) -> None:
+    rows = []
+    for workers in (1, 2):
+        with Store(tmp_path / f"{workers}.sqlite") as store:
+            summary = run(job(select("params,synflow,swap(repeats=1,samples=4)")), store, workers=workers)
+            assert sum(summary.outcomes.values()) == 24
+            rows.append([(s.architecture, s.metric, s.value, s.outcome, s.reason) for s in store.scores()])
+            assert store.environments()[0]["workers"] == str(workers)
+    assert rows[0] == rows[1]
+
+
+def test_there_are_no_more_workers_than_there_is_work_for() -> None:
+    cpu = torch.device("cpu")
+    assert [useful_workers(2, n, cpu) for n in (0, 3, 7, 8, 100)] == [1, 1, 1, 2, 2]
+    assert useful_workers(8, 100, torch.device("cuda")) == 1
+
+
+def test_a_metric_of_a_function_cannot_be_sent(tmp_path: Path) -> None:
+    @metric("local", version=1, cite="-", caveats="-", higher_is_better=True, count=ParameterCount())
+    def local(count: int) -> torch.Tensor:
+        return torch.tensor(1.0)
+
+    with Store(tmp_path / "s.sqlite") as store, pytest.raises(ZcbenchError, match="--workers 1"):
+        run(job([local]), store, workers=2)
+
+
+def test_a_worker_that_dies_is_named_and_costs_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deadly_metric.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from deadly_metric import deadly
+
+    with Store(tmp_path / "s.sqlite") as store:
+        run(job(select("params")), store)
+        with pytest.raises(ZcbenchError, match="worker process was killed"):
+            run(job([deadly]), store, workers=2)
+        assert len(list(store.scores())) == 8
+
+
+def children(pid: int) -> set[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return {int(c) for c in path.read_text().split()} if path.exists() else set()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find child processes")
+def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
+    command = ["score", "--dataset", "gaussian", "--batch-size", "8", "--sample", "200", "--metrics", "snip"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from zcbench.harness.cli import main; main()", *command, "--workers", "2",
+         "--store", str(tmp_path / "s.sqlite")],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    found: set[int] = set()
+    try:
+        deadline = time.monotonic() + 60
+        while len(found) < 2 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.2)
+            found |= children(process.pid)
+        assert len(found) >= 2
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    deadline = time.monotonic() + 30
+    while any(alive(pid) for pid in found) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(alive(pid) for pid in found)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z" and os.path.exists(f"/proc/{pid}")  # noqa: PTH110
