@@ -32,10 +32,25 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would lock out colleagues
         temporary.replace(path)
     except OSError as error:
-        raise ZcbenchError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ZcbenchError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all; its folder is made where it does not exist.
+
+    Raises:
+        ZcbenchError: if it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ZcbenchError(f"cannot make the folder {path.parent}: {reason}; choose another place") from error
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _umask() -> int:

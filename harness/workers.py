@@ -86,7 +86,8 @@ def _in_processes(
         rest = iter(candidates)
         for _ in candidates:
             while len(waiting) < 2 * workers and (candidate := next(rest, None)) is not None:
-                waiting.append(pool.submit(_score, candidate))
+                with _deaf_to_ctrl_c():
+                    waiting.append(pool.submit(_score, candidate))
             try:
                 yield waiting.popleft().result()
             except BrokenProcessPool as error:
@@ -99,6 +100,23 @@ def _in_processes(
         yield results()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that are started inside not hear Ctrl-C, which a terminal sends to all of them.
+
+    They inherit it, so that it also holds during the seconds in which they import. This process hears
+    a Ctrl-C that comes meanwhile right afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: until _start has run, they do hear it
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check_portable(job: Job) -> None:

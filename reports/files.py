@@ -1,9 +1,8 @@
 """Writes a report as a folder; a reader never meets half a file."""
 
-import os
 from pathlib import Path
 
-from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.replace import write_text
 from zcbench.reports import latex, markdown
 from zcbench.reports.csv_tables import csv_table
 from zcbench.reports.html import html
@@ -39,23 +38,3 @@ def write(report: Report, folder: Path) -> Path:
     for name, text in texts.items():
         write_text(folder / name, text)
     return folder / "index.html"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all, with its folders.
-
-    Raises:
-        ZcbenchError: it cannot be written; the message names the file and the reason.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ZcbenchError(f'cannot write "{path}": {reason}; choose another folder with --out') from error

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pandas as pd
 
 from zcbench.harness.analysis.result import COLUMNS, Analysis
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.replace import write_text
 
 FORMAT = 1
 """Version of the JSON's layout."""
@@ -38,10 +37,10 @@ def write(analyses: Sequence[Analysis], folder: Path | str) -> tuple[Path, Path]
     csv, full = folder / "correlations.csv", folder / "analysis.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(csv, frame.to_csv(index=False, lineterminator="\n"))
-        _replace(full, json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise ZcbenchError(f"cannot write the analysis to {folder}: {error.strerror or error}") from error
+    write_text(csv, frame.to_csv(index=False, lineterminator="\n"))
+    write_text(full, json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
     return csv, full
 
 
@@ -75,18 +74,3 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the text beside the path, then rename, so that no reader ever sees half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -1,6 +1,6 @@
 import json
 import math
-import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_the_old_file(analysis, tmp_path, monkeypatch):
     def full_disk(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full_disk)
+    monkeypatch.setattr(Path, "write_text", full_disk)
     with pytest.raises(ZcbenchError, match="No space left on device"):
         write([analysis], tmp_path)
     assert full.read_bytes() == before

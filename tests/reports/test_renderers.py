@@ -128,7 +128,7 @@ def test_write_replaces_whole_files(tmp_path):
 
 def test_write_to_an_impossible_place_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ZcbenchError, match=r'^cannot write ".*": Not a directory; choose another'):
+    with pytest.raises(ZcbenchError, match=r"^cannot make the folder .*: Not a directory; choose another"):
         write(Report("t", (), (), ()), tmp_path / "file" / "report")
 
 

@@ -1,0 +1,69 @@
+"""What a score costs: memory on the largest cell, and shared passes against one metric at a time."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from zcbench.datasets.nasbench201 import BENCHMARK
+from zcbench.harness.candidate import measure
+from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
+from zcbench.harness.passes.evaluate import MiniBatch
+from zcbench.harness.registry import select
+
+LARGEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+
+PROGRAM = f"""
+import json, resource, torch
+from zcbench.datasets.nasbench201 import BENCHMARK
+from zcbench.harness.candidate import measure
+from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
+from zcbench.harness.passes.evaluate import MiniBatch
+from zcbench.harness.registry import select
+space = BENCHMARK.space
+network = initialise(space.build(space.parse("{LARGEST}"), 10), INITIALISATIONS["pytorch"], seeded(0))
+data = MiniBatch(torch.randn(64, 3, 32, 32), torch.arange(64) % 10, 10)
+found = measure(network, data, select("standard"), key=("memory",))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({{"peak": peak, "outcomes": sorted({{str(r.outcome) for r in found.values()}})}}))
+"""
+
+
+def test_the_largest_cell_at_batch_64_takes_less_than_three_gigabytes() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)
+    assert result["outcomes"] == ["ok"]
+    assert result["peak"] < 3e9
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(1800)
+def test_shared_passes_against_one_metric_at_a_time() -> None:
+    """Prints both times in pairs, on the same cells in one process, on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    space, chosen = BENCHMARK.space, select("standard")
+    data = MiniBatch(torch.randn(32, 3, 32, 32, generator=seeded("bench")), torch.arange(32) % 10, 10)
+    ratios, shared, apart = [], [], []
+    for architecture in space.sample(12, seed=1):
+        if space.disconnected(architecture):
+            continue
+        network = initialise(space.build(architecture, 10), INITIALISATIONS["pytorch"], seeded(architecture.id))
+        start = time.perf_counter()
+        measure(network, data, chosen, key=("bench",))
+        shared.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        for one in chosen:
+            measure(network, data, [one], key=("bench",))
+        apart.append(time.perf_counter() - start)
+        ratios.append(apart[-1] / shared[-1])
+    torch.set_num_threads(before)
+    print(
+        f"\n{len(chosen)} metrics, batch 32, one thread, median of {len(ratios)} cells: shared "
+        f"{statistics.median(shared):.2f} s, one at a time {statistics.median(apart):.2f} s, "
+        f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    )

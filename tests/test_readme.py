@@ -1,0 +1,102 @@
+"""Every command and every piece of code in the README is run; the picture and the table are there."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from zcbench.harness.candidate import measure
+from zcbench.harness.cli import main
+from zcbench.harness.registry import select
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = [line.strip() for block in blocks("sh") for line in block.splitlines() if line.strip()]
+INSTALL, TEST = (line for line in COMMANDS if line.startswith("python3 -m venv"))
+VERBS = [line for line in COMMANDS if line.startswith("zcbench ")]
+
+
+def run(arguments: list[str]) -> str:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), pytest.raises(SystemExit) as leave:
+        main(arguments)
+    assert leave.value.code == 0, (arguments, output.getvalue())
+    return output.getvalue()
+
+
+def test_ci_runs_the_test_line() -> None:
+    assert TEST in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_line_is_known_to_these_tests() -> None:
+    others = [line for line in COMMANDS if line not in (INSTALL, TEST) and line not in VERBS]
+    assert others == ["export ZCBENCH_DATA=/path/to/that/folder"]
+    assert INSTALL.endswith(".venv/bin/zcbench run")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands_on_embedded_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZCBENCH_DATA", raising=False)
+    for line in VERBS:
+        if "convert" not in line and "cifar10-run" not in line:
+            run(shlex.split(line)[1:])
+    assert (place / "report" / "index.html").stat().st_size > 10_000
+    assert (place / "analysis" / "correlations.csv").read_text().count("\n") > 50
+    assert (place / "scores.parquet").is_file()
+
+
+def test_the_first_line_with_fewer_architectures(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``zcbench run`` as in the first line, but for the number of architectures."""
+    monkeypatch.delenv("ZCBENCH_DATA", raising=False)
+    arguments = [*shlex.split(INSTALL.split(".venv/bin/zcbench ")[1]), "--limit", "5", "--workers", "1"]
+    printed = run(arguments)
+    assert "zcbench-run/report/index.html" in printed
+    page = (place / "zcbench-run" / "report" / "index.html").read_text()
+    for name in ("nwot", "synflow", "layers", "Reproduction", "Coverage", "Provenance", "analognasbench"):
+        assert name in page
+    again = run(arguments)
+    assert again == printed
+
+
+def test_the_commands_on_official_files(place: Path, data_folder: Path) -> None:
+    lines = [line for line in VERBS if "convert" in line or "cifar10-run" in line]
+    assert len(lines) == 2
+    for line in lines:
+        arguments = shlex.split(line)[1:]
+        if "convert" in line:
+            arguments[3] = str(data_folder / "fixtures" / "nats_bench" / arguments[3])
+            assert "165 rows of 3 of 15625 architectures" in run(arguments)
+        else:
+            run([*arguments, "--limit", "4", "--metrics", "snip,params", "--resamples", "20"])
+    assert (place / "nasbench201.parquet").is_file()
+
+
+def test_the_code_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from_python, new_metric = blocks("python")
+    exec(compile(from_python, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out.count("nwot") == 4
+    module: dict[str, object] = {"__name__": "readme"}
+    exec(compile(new_metric, "README.md", "exec"), module)
+    from networks import KEY, batch, make
+
+    found = measure(make("plain"), batch(), [module["largest_step"], *select("snip")], key=KEY)  # type: ignore[list-item]
+    assert 0 < (found["largest_step"].value or 0) < (found["snip"].value or 0)
+
+
+def test_the_picture_is_there() -> None:
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / path).stat().st_size > 20_000
