@@ -14,6 +14,7 @@ import click
 from zcbench.harness import commands
 from zcbench.harness.environment import package_version
 from zcbench.harness.errors import MissingFileError, ZcbenchError, did_you_mean
+from zcbench.harness.signals import ctrl_c_held_back
 
 INTERRUPTED = 130
 INTERNAL = 70
@@ -32,7 +33,8 @@ class Verbs(click.Group):
         """Import one verb."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        found: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
+        with ctrl_c_held_back():  # an import of torch or numpy that is cut short may crash, or go on as if nothing were
+            found: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
         return found
 
     def resolve_command(

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,6 +35,20 @@ def revision() -> str:
     return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
 
 
+@cache
+def source_digest() -> str:
+    """Return twelve hexadecimal digits that identify the code itself: all Python files of the installed package.
+
+    Unlike a revision it also holds for an installation outside of a git clone.
+    """
+    folders = [Path(__file__).resolve().parent.parent / name for name in ("harness", "datasets", "reports")]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    total = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.parts[-4:]):
+        total.update(path.read_bytes())
+    return total.hexdigest()[:12]
+
+
 def cores() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -53,7 +68,8 @@ def describe(*, device: str, threads: int) -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "revision": revision(),
+        "revision": revision() or "not a git clone",
+        "source": source_digest(),
         "memory_format": "channels_last",
         **{name: package_version(name) for name in packages},
     }

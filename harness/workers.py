@@ -23,6 +23,7 @@ from zcbench.harness.initialise import initialise, seeded
 from zcbench.harness.job import Job
 from zcbench.harness.passes.evaluate import MiniBatch
 from zcbench.harness.passes.state import like_images
+from zcbench.harness.signals import ctrl_c_held_back
 from zcbench.harness.types import Score
 
 FEWEST = 4
@@ -86,7 +87,7 @@ def _in_processes(
         rest = iter(candidates)
         for _ in candidates:
             while len(waiting) < 2 * workers and (candidate := next(rest, None)) is not None:
-                with _deaf_to_ctrl_c():
+                with ctrl_c_held_back():
                     waiting.append(pool.submit(_score, candidate))
             try:
                 yield waiting.popleft().result()
@@ -100,23 +101,6 @@ def _in_processes(
         yield results()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that are started inside not hear Ctrl-C, which a terminal sends to all of them.
-
-    They inherit it, so that it also holds during the seconds in which they import. This process hears
-    a Ctrl-C that comes meanwhile right afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows: until _start has run, they do hear it
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check_portable(job: Job) -> None:

@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Two threads for one small operation cost more than they bring, and much more on a busy machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

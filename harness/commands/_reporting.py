@@ -10,7 +10,7 @@ import click
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _studying
-from zcbench.harness.environment import package_version, revision
+from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
@@ -80,7 +80,8 @@ def _provenance(
 ) -> dict[str, str | Mapping[str, str]]:
     recipe = family.recipe
     described: dict[str, str | Mapping[str, str]] = {
-        "zcbench": {"version": package_version("zcbench"), "revision": revision() or "not run from a git clone"},
+        "zcbench": {"version": package_version("zcbench"), "revision": revision() or "not a git clone",
+                    "source": source_digest()},
         "scores": {
             "store": str(store.path), "benchmark": benchmark, "dataset": f"{recipe.dataset}, {recipe.split} split",
             "mini-batch": f"{recipe.batch_size} images, seed {recipe.batch_seed}, digest {recipe.images}",

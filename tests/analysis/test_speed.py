@@ -44,5 +44,5 @@ def test_a_whole_benchmark(undefined, capsys):
         analyse(table, undefined=undefined, resamples=1000)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
     with capsys.disabled():
-        print(f"\n{METRICS} metrics x {ARCHITECTURES} architectures x {TARGETS} targets, "  # noqa: T201
+        print(f"\n{METRICS} metrics x {ARCHITECTURES} architectures x {TARGETS} targets, "
               f"1,000 resamples, {undefined}: {seconds:.1f} s, {processor:.1f} s of processor")  # fmt: skip

@@ -1,13 +1,16 @@
 """The command line: its spelling, its exit codes, and one line for everything that can go wrong."""
 
+import importlib
 import json
 import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import pandas as pd
@@ -518,6 +521,24 @@ def test_memory_that_runs_out_before_the_scoring_is_one_line(run: Run, monkeypat
 
     monkeypatch.setattr("zcbench.datasets.images.load", greedy)
     one_line(run("score", "--sample", "1", *QUICK, "params"), 2, "out of memory")
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_during_an_import_takes_effect_after_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished: list[str] = []
+
+    def slow(name: str) -> ModuleType:
+        signal.raise_signal(signal.SIGINT)
+        finished.append(name)
+        return importlib.import_module(name)
+
+    monkeypatch.setattr("zcbench.harness.cli.importlib", SimpleNamespace(import_module=slow))
+    said = run("list")
+    assert said.code == 130
+    assert said.err.strip() == "zcbench: interrupted; run the same command again to go on"
+    assert finished == ["zcbench.harness.commands.list"]
 
 
 # Pipes

@@ -111,8 +111,9 @@ def test_needs_are_checked_against_the_signature() -> None:
 def test_the_golden_values_are_unchanged() -> None:
     """A changed value means a changed score: raise the metric's version, then write the file anew."""
     loaded = load("digits", batch_size=9, seed=0)
-    data = MiniBatch(torch.from_numpy(loaded.inputs), torch.from_numpy(loaded.targets) % 3, 3)
-    found = score(make("nasbench201", torch.float32), data, [usable(name) for name in NAMES])
+    # In float64: float32 gradients of a cell differ by 10^-3 between one and two threads, float64 by 10^-13.
+    data = MiniBatch(torch.from_numpy(loaded.inputs).double(), torch.from_numpy(loaded.targets) % 3, 3)
+    found = score(make("nasbench201"), data, [usable(name) for name in NAMES])
     now = {
         name: {"version": usable(name).version, "value": found[usable(name).key].value} for name in NAMES
     }
@@ -122,9 +123,7 @@ def test_the_golden_values_are_unchanged() -> None:
     assert set(golden) == set(now)
     for name, kept in golden.items():
         assert now[name]["version"] == kept["version"], f"{name}: write the golden file anew"
-        # Other processors round differently; grasp and plain are sums in which most terms cancel.
-        loose = 2e-2 if name in ("grasp", "plain") else 1e-4
-        assert now[name]["value"] == pytest.approx(kept["value"], rel=loose), name
+        assert now[name]["value"] == pytest.approx(kept["value"], rel=1e-7), name
 
 
 PERMUTABLE = [n for n in NAMES if n not in ("zen",)]
@@ -168,7 +167,7 @@ def test_synflow_is_conserved_in_a_chain() -> None:
         for parameter in network.parameters():
             parameter.abs_()
     flow = network(torch.ones(1, 3, 8, 8, dtype=torch.float64)).sum()
-    assert value(network, batch(), "synflow") == pytest.approx(float((3 * flow).log()), rel=1e-12)
+    assert value(network, batch(), "synflow") == pytest.approx(float((3 * flow.detach()).log()), rel=1e-12)
 
 
 def test_only_the_classifier_contributes_to_plain() -> None:
@@ -194,6 +193,7 @@ def test_constant_networks_are_undefined_not_a_number() -> None:
     network = make("plain")
     with torch.no_grad():
         network.body[0].weight.zero_()
+        network.body[3].bias.zero_()  # else synflow flows from here
     found = score(network, batch(), [usable(n) for n in ("jacov", "epe_nas", "synflow")])
     assert {r.outcome for r in found.values()} == {Outcome.UNDEFINED}
     assert all(r.reason for r in found.values())

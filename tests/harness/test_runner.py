@@ -19,7 +19,7 @@ from networks import Branchy, Plain, usable
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness import candidate as candidate_module
-from zcbench.harness import runner
+from zcbench.harness import runner, workers
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
@@ -120,7 +120,7 @@ def test_computes_exactly_the_missing_rows(path: Path, monkeypatch: pytest.Monke
 
     score(path, job(number=2, chosen=select("snip,params")))
     before = set(rows(path))
-    monkeypatch.setattr(runner, "score_candidate", spy)
+    monkeypatch.setattr(workers, "score_candidate", spy)
     wider = job(number=4, seeds=2)
     summary = score(path, wider)
     assert sorted(seen) == sorted(set(rows(path)) - before)
@@ -415,7 +415,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_one_chunk(path: Path) -> None:
 def command() -> list[str]:
     program = "from zcbench.harness.cli import main; main()"
     return [
-        sys.executable, "-c", program, "score", "--dataset", "gaussian", "--sample", "40", "--metrics", FEW,
+        sys.executable, "-c", program, "score", "--dataset", "gaussian", "--sample", "28", "--metrics", FEW,
         "--batch-size", "4", "--threads", "1", "--store",
     ]  # fmt: skip
 
@@ -423,7 +423,7 @@ def command() -> list[str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, command: list[str]) -> pd.DataFrame:
     path = tmp_path_factory.mktemp("undisturbed") / "s.sqlite"
-    subprocess.run([*command, path], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, path, "--workers", "1"], check=True, capture_output=True, timeout=120)
     return table(path)
 
 
@@ -449,30 +449,34 @@ def wait_for_rows(path: Path, process: "subprocess.Popen[str]", number: int) -> 
 
 
 def test_sigint_ends_a_real_process_after_its_chunk(path: Path, command: list[str], undisturbed: pd.DataFrame) -> None:
-    process = subprocess.Popen([*command, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, path, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for_rows(path, process, 1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "run the same command again" in said
-    left = len(undisturbed) - stored(path)
+    done = stored(path)
+    left = len(undisturbed) - done
     assert 0 < left < len(undisturbed)
-    assert left % (len(FEW.split(",")) * runner.CHUNK) == 0
-    again = subprocess.run([*command, path], capture_output=True, text=True, timeout=60)
+    assert done % (len(FEW.split(",")) * runner.CHUNK) == 0
+    again = subprocess.run([*command, path, "--workers", "1"], capture_output=True, text=True, timeout=60)
     assert f"{left} new rows" in again.stderr
     pd.testing.assert_frame_equal(table(path), undisturbed)
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_and_resumed_equals_an_undisturbed_run(
-    path: Path, command: list[str], undisturbed: pd.DataFrame
+    path: Path, command: list[str], undisturbed: pd.DataFrame, kills: int
 ) -> None:
     generator = random.Random()
     kept = 0
-    for kill in range(3):  # the first while it starts, the others while it computes and writes
+    for kill in range(kills):
         process = subprocess.Popen([*command, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_rows(path, process, kept + 1 if kill else 0)
-        time.sleep(generator.uniform(0, 0.9 if kill else 3))
+        wait_for_rows(path, process, kept + kill % 2)  # every other time while it starts
+        time.sleep(generator.uniform(0, 0.9 if kill else 4))
         process.kill()
         process.wait(timeout=60)
         assert stored(path) >= kept

@@ -18,7 +18,7 @@ from zcbench.harness.job import Job
 from zcbench.harness.metric import Metric, metric
 from zcbench.harness.passes.spec import ParameterCount
 from zcbench.harness.registry import select
-from zcbench.harness.runner import run
+from zcbench.harness.runner import CHUNK, run
 from zcbench.harness.store import Store
 from zcbench.harness.workers import useful_workers
 
@@ -106,6 +106,26 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
     while any(alive(pid) for pid in found) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not any(alive(pid) for pid in found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find child processes")
+def test_ctrl_c_while_workers_start_is_left_to_the_parent(tmp_path: Path) -> None:
+    command = ["score", "--dataset", "gaussian", "--batch-size", "4", "--sample", "24", "--metrics", "params"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from zcbench.harness.cli import main; main()", *command, "--workers", "2",
+         "--store", str(tmp_path / "s.sqlite")],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(children(process.pid)) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.2)  # they import torch by now
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    with Store(tmp_path / "s.sqlite", create=False) as store:
+        assert len(list(store.scores())) == CHUNK
 
 
 def alive(pid: int) -> bool:

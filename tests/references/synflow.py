@@ -25,5 +25,5 @@ def reference(setting: Setting) -> float:
     total = 0.0
     for layer in weighted_layers(network):
         if layer.weight.grad is not None:
-            total += float((layer.weight * layer.weight.grad).abs().sum())
+            total += float((layer.weight.detach() * layer.weight.grad).abs().sum())
     return math.log(total)
