@@ -476,7 +476,7 @@ def test_killed_at_random_moments_and_resumed_equals_an_undisturbed_run(
     for kill in range(kills):
         process = subprocess.Popen([*command, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_rows(path, process, kept + kill % 2)  # every other time while it starts
-        time.sleep(generator.uniform(0, 0.9 if kill else 4))
+        time.sleep(generator.uniform(0, 0.9 if kill % 2 else 4))
         process.kill()
         process.wait(timeout=60)
         assert stored(path) >= kept
