@@ -78,7 +78,19 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
         code, text = explain(error)
         _say(text)
+    _give_up_unwritten_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _give_up_unwritten_output() -> None:
+    """Point a standard output that cannot be written, a full disk or a closed pipe, at nowhere.
+
+    Otherwise Python tries again to write the rest when it ends, and leaves with its own exit code.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: Exception) -> tuple[int, str]:
