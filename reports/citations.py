@@ -5,8 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 _REQUIRED = ("id", "short", "title", "authors", "venue", "where", "absolute", "digits", "caveats")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTruth:
+    """A ground truth of ours that is the one of a published column: test accuracy, longest training.
+
+    Attributes:
+        source: our source of ground truth.
+        dataset: our name of the dataset trained on.
+        seed: the training seed; None for the mean over the seeds, or where the source has one value only.
+    """
+
+    source: str
+    dataset: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +35,9 @@ class PublishedColumn:
         dataset: our name of the dataset.
         population: ``all`` or ``no_dead_edge``.
         architectures: how many architectures the figures rest on.
-        source: our source of ground truth that comes nearest; empty where we have none.
         truth: the truth in words.
-        truth_differs: how our source's truth differs from theirs; empty where it does not.
+        epochs: length of the training; None where it is not known.
+        truths: truths of ours that are the same, the preferred first; empty where we have none.
         batch_size: None where it is not known.
         caveats: what a reader must know before comparing with this column.
     """
@@ -32,8 +48,8 @@ class PublishedColumn:
     population: str
     architectures: int
     truth: str
-    source: str = ""
-    truth_differs: str = ""
+    epochs: int | None = None
+    truths: tuple[PublishedTruth, ...] = ()
     batch_size: int | None = None
     caveats: tuple[str, ...] = ()
 
@@ -119,8 +135,7 @@ def parse(text: str) -> Published:
     missing = [key for key in _REQUIRED if key not in raw]
     if missing:
         raise ValueError(f"published table without {', '.join(missing)}")
-    described = [PublishedColumn(**{**c, "caveats": tuple(c.get("caveats", ()))}) for c in raw["columns"]]
-    columns = {column.key: column for column in described}
+    columns = {c["key"]: _column(c) for c in raw["columns"]}
     rows = tuple(_row(r, columns) for r in raw["rows"])
     return Published(
         **{key: raw[key] for key in _REQUIRED if key != "caveats"},
@@ -132,6 +147,11 @@ def parse(text: str) -> Published:
         columns=columns,
         rows=rows,
     )
+
+
+def _column(raw: Mapping[str, Any]) -> PublishedColumn:
+    truths = tuple(PublishedTruth(**truth) for truth in raw.get("truths", ()))
+    return PublishedColumn(**{**raw, "truths": truths, "caveats": tuple(raw.get("caveats", ()))})
 
 
 def _row(raw: Mapping[str, object], columns: Mapping[str, PublishedColumn]) -> PublishedRow:

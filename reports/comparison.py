@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.types import Estimate
-from zcbench.reports.citations import Published, PublishedColumn, published
+from zcbench.reports.citations import Published, PublishedColumn, PublishedTruth, published
 from zcbench.reports.text import plural
 
 
@@ -18,9 +18,10 @@ class ReproductionRequest:
         published: id of the published table.
         column: key of its column.
         benchmark: name of the benchmark.
-        dataset: target to take the ground truth of.
+        dataset: target that the column belongs to.
         population: set of architectures to compute on: ``all`` or ``no_dead_edge``.
-        source: source of ground truth to prefer; empty where any will do.
+        truths: truths to compute on, all of them that of the column, the preferred first; where we have
+            none of them, another truth of ``dataset`` is taken and called a difference.
         metrics: the metrics that the table has figures of, by our names.
         statistics: ``spearman``, ``kendall`` or both.
     """
@@ -30,7 +31,7 @@ class ReproductionRequest:
     benchmark: str
     dataset: str
     population: str
-    source: str
+    truths: tuple[PublishedTruth, ...]
     metrics: tuple[str, ...]
     statistics: tuple[str, ...]
 
@@ -64,14 +65,16 @@ def requests(benchmark: str, target: str) -> list[ReproductionRequest]:
         target: dataset of the ground truth, e.g. ``cifar10``.
 
     Returns:
-        One request for each column of a published table on that benchmark and dataset; none for a
-        target on which nothing was published.
+        One request for each column of a published table on that benchmark whose dataset, or the dataset
+        of one of whose truths, is the target (CIFAR-10 figures may rest on ``cifar10-valid``); none for
+        a target on which nothing was published.
     """
     return [
         _request(table, column)
         for table in published().values()
         for column in table.columns.values()
-        if (column.benchmark, column.dataset) == (benchmark, target)
+        if column.benchmark == benchmark
+        and target in (column.dataset, *(truth.dataset for truth in column.truths))
     ]
 
 
@@ -84,23 +87,27 @@ def _request(table: Published, column: PublishedColumn) -> ReproductionRequest:
         benchmark=column.benchmark,
         dataset=column.dataset,
         population=column.population,
-        source=column.source,
+        truths=column.truths,
         metrics=tuple(row.metric for row in rows),
         statistics=tuple(sorted(statistics, reverse=True)),
     )
 
 
 def measure(
-    request: ReproductionRequest, analysis: Analysis, *, images: str, batch_size: int, init: str
+    request: ReproductionRequest, analysis: Analysis, *, images: str, batch_size: int, init: str,
+    truth: PublishedTruth | None, split: str = "test", epochs: int | None = None,
 ) -> Measured:
     """Return our estimates for a request, from an analysis as near to it as there could be.
 
     Args:
         request: what is asked for.
-        analysis: of scores against a truth, on the request's population and source where possible.
+        analysis: of scores against a truth, on the request's population and truth where possible.
         images: name of the image dataset that the mini-batch came from.
         batch_size: N.
         init: name of the weight initialisation, with or without its version.
+        truth: the one of the request's truths that the analysis was made on; None where it was none.
+        split: split of the analysis' truth.
+        epochs: length of its training; None or -1 for the longest there is.
     """
     estimates = {
         (metric, statistic): analysis.estimate(metric, statistic)
@@ -108,12 +115,16 @@ def measure(
         if metric in analysis.table.metrics
         for statistic in request.statistics
     }
-    found = differences(request, analysis.table, images=images, batch_size=batch_size, init=init)
+    found = differences(
+        request, analysis.table, images=images, batch_size=batch_size, init=init,
+        truth=truth, split=split, epochs=epochs,
+    )  # fmt: skip
     return Measured(request, estimates, found)
 
 
 def differences(
-    request: ReproductionRequest, table: ScoreTable, *, images: str, batch_size: int, init: str
+    request: ReproductionRequest, table: ScoreTable, *, images: str, batch_size: int, init: str,
+    truth: PublishedTruth | None, split: str = "test", epochs: int | None = None,
 ) -> tuple[str, ...]:
     """Return in which respects scores and truth differ from those of the published figure.
 
@@ -123,11 +134,15 @@ def differences(
         images: name of the image dataset that the mini-batch came from.
         batch_size: N.
         init: name of the weight initialisation, with or without its version.
+        truth: the one of the request's truths that the table holds; None where it is none of them.
+        split: split of the table's truth.
+        epochs: length of its training; None or -1 for the longest there is.
     """
     paper = published()[request.published]
     column = paper.columns[request.column]
     ours, theirs = in_words(table.population), in_words(column.population)
     count, seeds = len(table.architectures), table.values.shape[2]
+    same = truth in request.truths and split == "test" and epochs in (None, -1, column.epochs)
     found = [
         (images != column.dataset, f"{images} instead of {column.dataset} images"),
         (batch_size != (column.batch_size or batch_size), f"batch {batch_size}, not {column.batch_size}"),
@@ -135,10 +150,6 @@ def differences(
         (seeds != paper.runs, f"{plural(seeds, 'initialisation')}, not {plural(paper.runs, 'run')}"),
         (table.population != column.population, f"{ours}, not {theirs}"),
         (count != column.architectures, f"{count:,} architectures, not {column.architectures:,}"),
+        (not same, f"truth: {table.truth_description}, not {column.truth}"),
     ]
-    words = [text for differs, text in found if differs]
-    if column.source and table.source != column.source:
-        words.append(f"truth: {table.source}, not {column.truth}")
-    elif column.truth_differs:
-        words.append(f"truth: {column.truth_differs}")
-    return tuple(words)
+    return tuple(text for differs, text in found if differs)

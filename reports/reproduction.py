@@ -1,22 +1,25 @@
 """Section: our estimates beside the published ones."""
 
 import math
+from collections.abc import Sequence
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Estimate
-from zcbench.reports.citations import Published, PublishedColumn, published
+from zcbench.reports.citations import Published, PublishedColumn, PublishedTruth, published
 from zcbench.reports.comparison import Measured, ReproductionRequest, differences, in_words, measure, requests
 from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
 from zcbench.reports.text import plural
 
-__all__ = ["Measured", "ReproductionRequest", "differences", "measure", "requests", "section"]
+__all__ = [
+    "Measured", "PublishedTruth", "ReproductionRequest", "differences", "measure", "requests", "section",
+]  # fmt: skip
 
 
 def section(data: ReportInput) -> Section:
     """Return one table for each published column and statistic that something was measured for."""
     tables: list[Table] = []
     bars: list[Bars] = []
-    for measured in data.measured:
+    for measured in _once(data.measured):
         for statistic in measured.request.statistics:
             table = comparison(measured, statistic)
             if table.rows:
@@ -38,6 +41,14 @@ def section(data: ReportInput) -> Section:
         bars=tuple(bars),
         notes=() if tables else ("No published figure was compared with in this report.",),
     )
+
+
+def _once(measured: Sequence[Measured]) -> list[Measured]:
+    """Two targets may ask for the same column (``cifar10`` and ``cifar10-valid``): the first is kept."""
+    first: dict[tuple[str, str], Measured] = {}
+    for one in measured:
+        first.setdefault((one.request.published, one.request.column), one)
+    return list(first.values())
 
 
 def comparison(measured: Measured, statistic: str) -> Table:

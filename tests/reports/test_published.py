@@ -3,7 +3,7 @@ import re
 import pytest
 
 from zcbench.harness.types import Estimate
-from zcbench.reports.citations import parse, published
+from zcbench.reports.citations import PublishedTruth, parse, published
 from zcbench.reports.comparison import Measured, differences, measure, requests
 from zcbench.reports.reproduction import comparison, section
 from zcbench.reports.section import ReportInput
@@ -89,43 +89,91 @@ def test_malformed_tables_are_refused():
         parse(text + '[[rows]]\nmetric = "a"\nprinted = "A"\n[rows.spearman]\nC10 = 0.5\n')
 
 
-def test_requests_name_population_and_source():
-    wanted = {r.published: r for r in requests("nasbench201", "cifar10")}
-    assert set(wanted) == {"nas_bench_suite_zero", "zero_cost_nas", "vkdnw"}
-    assert (wanted["vkdnw"].population, wanted["vkdnw"].source) == ("no_dead_edge", "robot")
-    assert wanted["vkdnw"].statistics == ("spearman", "kendall")
-    assert wanted["nas_bench_suite_zero"].source == "naslib"
-    assert wanted["nas_bench_suite_zero"].statistics == ("spearman",)
-    assert "nwot" in wanted["nas_bench_suite_zero"].metrics
+def wanted(target="cifar10"):
+    return {r.published: r for r in requests("nasbench201", target)}
+
+
+def test_requests_name_population_and_truths():
+    assert set(wanted()) == {"nas_bench_suite_zero", "zero_cost_nas", "vkdnw"}
+    assert (wanted()["vkdnw"].population, wanted()["vkdnw"].dataset) == ("no_dead_edge", "cifar10")
+    assert wanted()["vkdnw"].statistics == ("spearman", "kendall")
+    assert wanted()["nas_bench_suite_zero"].statistics == ("spearman",)
+    assert "nwot" in wanted()["nas_bench_suite_zero"].metrics
     assert len(requests("nasbench201", "cifar100")) == len(requests("nasbench201", "imagenet16_120")) == 3
     assert requests("nasbench201", "cifar10_analog") == []
 
 
-def test_differences_are_named(make_table):
-    wanted = {r.published: r for r in requests("nasbench201", "cifar10")}
-    table = make_table(40)
-    said = differences(
-        wanted["nas_bench_suite_zero"], table, images="digits", batch_size=32, init="pytorch@1"
+def test_truths_come_in_order_of_preference():
+    assert wanted()["nas_bench_suite_zero"].truths == (
+        PublishedTruth("naslib", "cifar10", None),
+        PublishedTruth("nats-tss-v1_0", "cifar10-valid", 888),
+        PublishedTruth("nasbench201-v1_1", "cifar10-valid", 888),
     )
+    assert wanted("cifar100")["nas_bench_suite_zero"].truths == (
+        PublishedTruth("naslib", "cifar100"),
+        PublishedTruth("nats-tss-v1_0", "cifar100", 888),
+        PublishedTruth("nasbench201-v1_1", "cifar100", 888),
+    )
+    means = tuple(PublishedTruth(s, "cifar100") for s in ("robot", "nasbench201-v1_1", "nats-tss-v1_0"))
+    assert wanted("cifar100")["vkdnw"].truths == wanted("cifar100")["zero_cost_nas"].truths == means
+    # trained on half of the data, so robot's CIFAR-10 is not the same
+    assert {t.dataset for t in wanted()["zero_cost_nas"].truths} == {"cifar10-valid"}
+
+
+def test_half_of_the_data_is_a_target_of_its_own():
+    found = wanted("cifar10-valid")
+    assert set(found) == {"nas_bench_suite_zero", "zero_cost_nas"}
+    assert found["nas_bench_suite_zero"] == wanted()["nas_bench_suite_zero"]
+
+
+@pytest.mark.parametrize("paper", ["nas_bench_suite_zero", "vkdnw", "zero_cost_nas"])
+def test_every_truth_of_a_request_is_no_difference(paper, make_table):
+    request = wanted()[paper]
+    options = {"images": "cifar10", "batch_size": 32, "init": "pytorch@1"}
+    for truth in request.truths:
+        said = differences(request, make_table(40), **options, truth=truth)
+        assert not [text for text in said if text.startswith("truth")]
+        assert differences(request, make_table(40), **options, truth=truth, epochs=200) == said
+        for other in ({"split": "valid"}, {"epochs": 12}):
+            said = differences(request, make_table(40), **options, truth=truth, **other)
+            assert said[-1].startswith("truth: cifar10 test accuracy after 200 epochs, not ")
+
+
+def test_differences_are_named(make_table):
+    table = make_table(40)
+    options = {"images": "digits", "batch_size": 32, "init": "pytorch@1"}
+    said = differences(wanted()["nas_bench_suite_zero"], table, **options, truth=None)
     assert said == (
         "digits instead of cifar10 images",
         "40 architectures, not 1,000",
-        "truth: robot, not test accuracy of training seed 888, 200 epochs, "
-        "network trained on half of the data",
+        "truth: cifar10 test accuracy after 200 epochs, not test accuracy of training seed 888, "
+        "200 epochs, network trained on half of the data",
     )
-    said = differences(wanted["vkdnw"], table, images="cifar10", batch_size=8, init="normal@1")
+    foreign = PublishedTruth("robot", "cifar10")  # a truth, but not one of this column
+    assert differences(wanted()["nas_bench_suite_zero"], table, **options, truth=foreign) == said
+    options = {"images": "cifar10", "batch_size": 8, "init": "normal@1"}
+    said = differences(wanted()["vkdnw"], table, **options, truth=foreign)
     assert said == (
         "1 initialisation, not 5 runs",
         "all architectures, not cells without a dead edge",
         "40 architectures, not 9,445",
     )
-    said = differences(wanted["zero_cost_nas"], table, images="cifar10", batch_size=32, init="kaiming_normal")
-    assert said == (
+    options = {"images": "cifar10", "batch_size": 32, "init": "kaiming_normal"}
+    said = differences(wanted()["zero_cost_nas"], table, **options, truth=None)
+    assert said[:3] == (
         "batch 32, not 64",
         "kaiming_normal initialisation",
         "40 architectures, not 15,625",
-        "truth: robot: trained on all of the data",
     )
+    assert said[3].endswith(", not " + published()["zero_cost_nas"].columns["NB201-C10"].truth)
+
+
+def test_a_column_asked_for_twice_is_shown_once(make_input):
+    data = make_input(3)
+    once = section(data).tables
+    assert once
+    object.__setattr__(data, "measured", [*data.measured, *data.measured])
+    assert section(data).tables == once
 
 
 def measured(published_id, **values):
@@ -158,7 +206,7 @@ def test_signless_tables_are_compared_by_absolute_value():
 def test_measure_takes_the_metrics_that_were_scored(make_input):
     analysis = make_input().analyses[0]
     (request,) = [r for r in requests("nasbench201", "cifar10") if r.published == "vkdnw"]
-    found = measure(request, analysis, images="digits", batch_size=32, init="pytorch@1")
+    found = measure(request, analysis, images="digits", batch_size=32, init="pytorch@1", truth=None)
     assert set(found.estimates) == {
         (m, s) for m in ("flops", "grad_norm", "jacov", "layers", "nwot") for s in ("spearman", "kendall")
     }
