@@ -68,7 +68,7 @@ def describe(*, device: str, threads: int) -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "revision": revision() or "not a git clone",
+        "revision": revision() or "installed, not run from a git clone",
         "source": source_digest(),
         "memory_format": "channels_last",
         **{name: package_version(name) for name in packages},

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zcbench.harness.errors import ZcbenchError, unknown
@@ -66,6 +66,7 @@ class Metric:
         parameters: parameter values, part of the metric's identity.
         defaults: the values that are not shown in the key.
         declared: needs as declared, by argument.
+        bounds: smallest and largest value of parameters.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Metric:
     parameters: Mapping[str, ParameterValue | _Required]
     defaults: Mapping[str, ParameterValue | _Required]
     declared: Mapping[str, NeedOf]
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by name: the module has the metric where the function's own name says."""
@@ -113,14 +115,22 @@ class Metric:
         Raises:
             ZcbenchError: for a parameter that it does not have, of another type, or a count of nothing.
         """
-        for name, value in values.items():
-            if name not in self.defaults:
-                raise unknown(f"parameter of {self.name}", name, self.defaults)
-            if isinstance(self.defaults[name], int) and not (isinstance(value, int) and value >= 1):
-                raise ZcbenchError(f"parameter {name} of {self.name} is a whole number of 1 or more, not {value!r}")
-            if not math.isfinite(value):
-                raise ZcbenchError(f"parameter {name} of {self.name} is a finite number, not {value!r}")
-        return replace(self, parameters={**self.parameters, **values})
+        return replace(self, parameters={**self.parameters, **{k: self._checked(k, v) for k, v in values.items()}})
+
+    def _checked(self, name: str, value: ParameterValue) -> ParameterValue:
+        """Return the value in its one type, so that 1 and 1.0 are one metric."""
+        if name not in self.defaults:
+            raise unknown(f"parameter of {self.name}", name, self.defaults)
+        if not isinstance(self.defaults[name], int):
+            value = float(value)
+        elif not (isinstance(value, int) and value >= 1):
+            raise ZcbenchError(f"parameter {name} of {self.name} is a whole number of 1 or more, not {value!r}")
+        if not math.isfinite(value):
+            raise ZcbenchError(f"parameter {name} of {self.name} is a finite number, not {value!r}")
+        low, high = self.bounds.get(name, (-math.inf, math.inf))
+        if not low <= value <= high:
+            raise ZcbenchError(f"parameter {name} of {self.name} lies between {low:g} and {high:g}, not at {value!r}")
+        return value
 
     def __call__(self, values: Mapping[Quantity, Any]) -> Tensor | Checked:
         """Compute the score from the values of its quantities.
@@ -157,6 +167,7 @@ def metric(
     caveats: str,
     higher_is_better: bool,
     parameters: Mapping[str, ParameterValue | _Required] | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
     **needs: NeedOf,
 ) -> Callable[[Callable[..., Tensor | Checked]], Metric]:
     """Turn a pure function of quantities into a metric.
@@ -171,7 +182,8 @@ def metric(
         cite: the citation.
         caveats: what a user must know before trusting the number.
         higher_is_better: whether a high score is meant to predict a high accuracy.
-        parameters: names and default values; ``REQUIRED`` for one without a default.
+        parameters: names and default values; ``REQUIRED`` for one without a default, which is a float.
+        bounds: smallest and largest value of parameters.
         **needs: argument name to need.
     """
     values = dict(parameters or {})
@@ -185,6 +197,7 @@ def metric(
         return Metric(
             name=name, version=version, function=function, cite=cite, caveats=caveats,
             higher_is_better=higher_is_better, parameters=values, defaults=dict(values), declared=needs,
+            bounds=dict(bounds or {}),
         )
 
     return decorate

@@ -100,11 +100,11 @@ def _named(item: str) -> list[Metric]:
 def _parameters(item: str, arguments: str) -> dict[str, ParameterValue]:
     values: dict[str, ParameterValue] = {}
     for argument in filter(None, (a.strip() for a in arguments.split(","))):
-        key, equals, number = (part.strip() for part in argument.partition("="))
+        key, _, number = (part.strip() for part in argument.partition("="))
+        if key in values:
+            raise ZcbenchError(f"{item} gives {key} twice")
         try:
             values[key] = int(number) if re.fullmatch(r"[+-]?\d+", number) else float(number)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise ZcbenchError(f'cannot read "{argument}" in {item}: write parameter=number')
+        except ValueError as error:
+            raise ZcbenchError(f'cannot read "{argument}" in {item}: write parameter=number') from error
     return values

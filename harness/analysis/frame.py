@@ -99,9 +99,15 @@ class ScoreTable:
 
     @property
     def signed(self) -> NDArray[np.float64]:
-        """Mean score over the seeds, float64[A, M], negated where low is better; NaN unless all are ok."""
+        """Mean score over the seeds that have a row, float64[A, M], negated where low is better.
+
+        NaN where there is no row, and where some seed is undefined or failed: a mean over the lucky seeds
+        would be another score.
+        """
         sign = np.where(np.array(self.higher_is_better, dtype=bool), 1.0, -1.0)
-        return np.asarray(self.values.mean(axis=2) * sign) if self.values.size else self.values.sum(axis=2)
+        tried = self.outcome != ""
+        total = np.where(tried, self.values, 0.0).sum(axis=2)
+        return np.asarray(np.where(tried.any(axis=2), total / np.maximum(tried.sum(axis=2), 1), np.nan) * sign)
 
     @property
     def failed(self) -> NDArray[np.bool_]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from zcbench.harness.errors import unknown
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -15,6 +17,24 @@ PATH = click.Path(path_type=Path)
 def _default(value: Any) -> dict[str, Any]:
     """Give an option a default value that its help shows, or make it required where there is none."""
     return {"required": True} if value is None else {"default": value, "show_default": True}
+
+
+class OneOf(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """One of a few names; an unknown one gets the nearest of them, as everywhere else."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name.
+
+        Raises:
+            ZcbenchError: if it is not one of those known.
+        """
+        if value not in self.known:
+            raise unknown(self.name, str(value), self.known)
+        return value
 
 
 def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -81,8 +101,8 @@ def truth() -> Callable[[F], F]:
 def statistics() -> Callable[[F], F]:
     """How the statistics are made."""
     return _together(
-        click.option("--undefined", type=click.Choice(["drop", "worst"]), default="drop", show_default=True,
-                     help="Architectures without a score: leave them out, or rank them last."),
+        click.option("--undefined", type=OneOf("policy", ("drop", "worst")), default="drop", show_default=True,
+                     metavar="[drop|worst]", help="Architectures without a score: leave them out, or rank them last."),
         click.option("--population", default="all", show_default=True, metavar="NAME",
                      help="Which architectures: all, or a named subset such as no_dead_edge."),
         click.option("--resamples", type=click.IntRange(10), default=1000, show_default=True, metavar="N",

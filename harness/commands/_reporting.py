@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from zcbench.datasets.truth import TruthTable
+from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _studying
+from zcbench.harness.commands._family import Family, Wanted, read_family
+from zcbench.harness.commands._studying import Statistics, TruthOptions
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.space import Benchmark
@@ -19,69 +22,88 @@ from zcbench.reports.report import ReportInput, build, write
 
 
 def make_report(
-    store_path: Path, benchmark: str, options: _studying.TruthOptions, out: Path, *, dataset: str | None,
-    batch_size: int | None, init: str | None, undefined: str, population: str, resamples: int, title: str,
+    store_path: Path, benchmark: str, wanted: Wanted, options: TruthOptions, how: Statistics, out: Path, *, title: str
 ) -> tuple[Path, list[Analysis]]:
     """Analyse a store and write the report.
+
+    Args:
+        store_path: the store.
+        benchmark: name of the benchmark.
+        wanted: which of the scores.
+        options: which ground truth.
+        how: policy, population and resamples.
+        out: folder of the report.
+        title: its title.
 
     Returns:
         The path of index.html and the analyses behind it.
     """
     with Store(store_path, create=False) as store:
-        family = _studying.read_family(store, benchmark, dataset=dataset, batch_size=batch_size, init=init)
+        family = read_family(store, benchmark, wanted)
         provenance = _provenance(store, family, benchmark)
     found, table = _studying.load(benchmark, options)
-    analyses = [
-        _studying.study(
-            family, found, target, undefined=undefined, population=population, resamples=resamples,
-            ceiling=_studying.ceiling_of(table, target, resamples=resamples),
-        )
-        for target in _studying.choose_targets(found, table, options, family.recipe.dataset)
-    ]
-    measured = _measured(family, found, table, analyses, undefined=undefined, resamples=resamples)
+    targets = _studying.choose_targets(found, table, options, family.recipe.dataset)
+    analyses = [_studying.study(family, found, target, how, noise=table) for target in targets]
+    names = dict.fromkeys(target.dataset for target in targets)
+    measured = _measured(family, found, table, list(names), how)
     page = write(build(ReportInput(title, tuple(analyses), provenance, measured)), out)
     return page, analyses
 
 
 def _measured(
-    family: _studying.Family, found: Benchmark, table: TruthTable, analyses: Sequence[Analysis], *,
-    undefined: str, resamples: int,
+    family: Family, found: Benchmark, table: TruthTable, targets: Sequence[str], how: Statistics
 ) -> list[reproduction.Measured]:
-    """Compute for every published column of our targets an estimate on the same population and truth."""
-    done = {(a.table.target, a.table.source, a.table.population): a for a in analyses}
+    """Compute for every published column of our targets an estimate on the same population and truth.
+
+    Whatever ground truth the report itself is about, this takes the test accuracy after the longest training.
+    """
+    done: dict[tuple[object, ...], Analysis] = {}
     measured = []
-    for name in dict.fromkeys(a.table.target for a in analyses):
+    for name in targets:
         for request in reproduction.requests(found.name, name):
-            known = set(table.frame.loc[table.frame["dataset"] == request.dataset, "source"])
-            target = table.select(
-                request.dataset, source=request.source if request.source in known else None,
-                default_sources=found.default_sources,
-            )
-            key = (request.dataset, target.source, request.population)
-            if key not in done:
-                try:
-                    done[key] = _studying.study(
-                        family, found, target, undefined=undefined, population=request.population, resamples=resamples
-                    )
-                except ZcbenchError as error:
-                    click.echo(f"note: {request.published} is left out of the reproduction: {error}", err=True)
-                    continue
+            target, truth = _published_target(found, table, request)
+            if target is None:
+                continue
+            key = (target.dataset, target.source, truth and truth.seed, request.population)
+            try:
+                if key not in done:
+                    done[key] = _studying.study(family, found, target, replace(how, population=request.population))
+            except ZcbenchError as error:
+                click.echo(f"note: {request.published} is left out of the reproduction: {error}", err=True)
+                continue
             measured.append(
                 reproduction.measure(
                     request, done[key], images=family.recipe.dataset, batch_size=family.recipe.batch_size,
-                    init=family.recipe.init,
+                    init=family.recipe.init, truth=truth,
                 )
             )
     return measured
 
 
+def _published_target(
+    found: Benchmark, table: TruthTable, request: reproduction.ReproductionRequest
+) -> tuple[Target | None, reproduction.PublishedTruth | None]:
+    """Return the published truth if our table has it; else our own of that dataset, if there is one."""
+    for truth in request.truths:
+        try:
+            return table.select(truth.dataset, source=truth.source, seed=truth.seed), truth
+        except ZcbenchError:
+            continue
+    try:
+        return table.select(request.dataset, default_sources=found.default_sources), None
+    except ZcbenchError:
+        return None, None
+
+
 def _provenance(
-    store: Store, family: _studying.Family, benchmark: str
+    store: Store, family: Family, benchmark: str
 ) -> dict[str, str | Mapping[str, str]]:
     recipe = family.recipe
     described: dict[str, str | Mapping[str, str]] = {
-        "zcbench": {"version": package_version("zcbench"), "revision": revision() or "not a git clone",
-                    "source": source_digest()},
+        "zcbench": {
+            "version": package_version("zcbench"), "source": source_digest(),
+            "revision": revision() or "installed, not run from a git clone",
+        },
         "scores": {
             "store": str(store.path), "benchmark": benchmark, "dataset": f"{recipe.dataset}, {recipe.split} split",
             "mini-batch": f"{recipe.batch_size} images, seed {recipe.batch_seed}, digest {recipe.images}",

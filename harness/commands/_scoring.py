@@ -115,6 +115,7 @@ def run_with_progress(
         f"{device}, up to {workers} workers of {threads} thread{'s' if threads > 1 else ''}; store {store.path}",
         err=True,
     )
+    _warn_of_single_images(job)
     bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, disable=None, leave=True)
     told = False
 
@@ -134,6 +135,18 @@ def run_with_progress(
         bar.close()
     _say(summary)
     return summary
+
+
+def _warn_of_single_images(job: Job) -> None:
+    """Say before the work what a mini-batch without two images of a class leaves undefined."""
+    single = len(set(job.batch.targets.tolist())) == len(job.batch.targets)
+    named = [m.key for m in job.metrics if m.name == "epe_nas"]
+    if single and named:
+        click.echo(
+            f"note: no class has two images in the mini-batch, so {named[0]} will be undefined everywhere: take a "
+            f"--batch-size above {job.batch.classes}",
+            err=True,
+        )
 
 
 def _say(summary: Summary) -> None:

@@ -9,6 +9,7 @@ import click
 from zcbench.harness.analysis.output import write
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _options, _studying
+from zcbench.harness.commands._family import Wanted, read_family
 from zcbench.harness.store import Store
 
 
@@ -32,18 +33,12 @@ def command(
         zcbench analyse --store s.sqlite --benchmark nasbench201 --target cifar10 --out analysis
     """
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
+    how = _studying.Statistics(undefined, population, resamples)
     with Store(store_path, create=False) as store:
-        family = _studying.read_family(store, benchmark, dataset=dataset, batch_size=batch_size, init=init)
+        family = read_family(store, benchmark, Wanted(dataset, batch_size, init))
     found, table = _studying.load(benchmark, options)
-    analyses = []
-    for target in _studying.choose_targets(found, table, options, family.recipe.dataset):
-        ceiling = _studying.ceiling_of(table, target, resamples=resamples)
-        analyses.append(
-            _studying.study(
-                family, found, target, undefined=undefined, population=population, resamples=resamples,
-                ceiling=ceiling,
-            )
-        )
+    chosen = _studying.choose_targets(found, table, options, family.recipe.dataset)
+    analyses = [_studying.study(family, found, target, how, noise=table) for target in chosen]
     csv, _ = write(analyses, out)
     for analysis in analyses:
         _show(analysis)

@@ -8,6 +8,7 @@ import click
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmarks
+from zcbench.harness.commands._options import OneOf
 from zcbench.harness.initialise import INITIALISATIONS
 from zcbench.harness.registry import groups, metrics
 
@@ -53,7 +54,7 @@ KINDS: dict[str, Callable[[], None]] = {
 
 
 @click.command("list", short_help="List metrics, groups, benchmarks, datasets and initialisations.")
-@click.argument("kind", required=False, type=click.Choice(list(KINDS)))
+@click.argument("kind", required=False, type=OneOf("kind", list(KINDS)), metavar="[KIND]")
 def command(kind: str | None) -> None:
     """List what there is: metrics, groups, benchmarks, datasets (of images) and inits; without a KIND all of it.
 

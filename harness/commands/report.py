@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zcbench.harness.commands import _options, _reporting, _studying
+from zcbench.harness.commands._family import Wanted
 
 
 @click.command("report", short_help="Render a store as HTML, Markdown, LaTeX and CSV.")
@@ -29,9 +30,8 @@ def command(
     Example:
         zcbench report --store s.sqlite --out report
     """
-    page, _ = _reporting.make_report(
-        store_path, benchmark, _studying.TruthOptions(targets, source, split, epochs, truth_file), out,
-        dataset=dataset, batch_size=batch_size, init=init, undefined=undefined, population=population,
-        resamples=resamples, title=title,
-    )  # fmt: skip
+    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
+    how = _studying.Statistics(undefined, population, resamples)
+    wanted = Wanted(dataset, batch_size, init)
+    page, _ = _reporting.make_report(store_path, benchmark, wanted, options, how, out, title=title)
     click.echo(f"written: {page}")

@@ -8,6 +8,7 @@ import click
 
 from zcbench.harness.analysis.output import write
 from zcbench.harness.commands import _options, _reporting, _scoring, _studying
+from zcbench.harness.commands._family import Wanted
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store import Store
 
@@ -57,10 +58,15 @@ def command(
         )
     if summary.interrupted:
         click.get_current_context().exit(INTERRUPTED)
-    page, analyses = _reporting.make_report(
-        out / "scores.sqlite", benchmark, options, out / "report", dataset=dataset, batch_size=batch_size,
-        init=init, undefined=undefined, population=population, resamples=resamples, title=title,
+    # The folder may hold more, from another run: the report is about what was asked for now.
+    wanted = Wanted(
+        dataset, batch_size, init, frozenset(a.id for a in job.architectures),
+        frozenset(m.key for m in job.metrics), seeds,
     )  # fmt: skip
+    how = _studying.Statistics(undefined, population, resamples)
+    page, analyses = _reporting.make_report(
+        out / "scores.sqlite", benchmark, wanted, options, how, out / "report", title=title
+    )
     write(analyses, out / "analysis")
     click.echo(f"the report: {page}")
     click.echo(f"the numbers: {out / 'analysis' / 'correlations.csv'}")

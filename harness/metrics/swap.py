@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from zcbench.harness.metric import metric
-from zcbench.harness.passes.spec import ActivationPatterns, Forward, Weights
+from zcbench.harness.passes.spec import MAX_PATTERN_BITS, ActivationPatterns, Forward, Weights
+
+BOUNDS = {"repeats": (1, 1000), "samples": (2, MAX_PATTERN_BITS)}
 
 
 def patterns(repeats: int, samples: int) -> tuple[ActivationPatterns, ...]:
@@ -23,6 +25,7 @@ def patterns(repeats: int, samples: int) -> tuple[ActivationPatterns, ...]:
     "the count saturates at 2^16. Grows with resolution and width.",
     higher_is_better=True,
     parameters={"repeats": 4, "samples": 16},
+    bounds=BOUNDS,
     counts=patterns,
 )
 def swap(counts: tuple[Tensor, ...]) -> Tensor:

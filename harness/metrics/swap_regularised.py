@@ -1,11 +1,15 @@
 """swap_regularised: swap, drawn towards networks of a given size."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from zcbench.harness.metric import REQUIRED, Checked, metric, undefined_where
-from zcbench.harness.metrics.swap import patterns
+from zcbench.harness.metrics.swap import BOUNDS, patterns
 from zcbench.harness.passes.spec import ParameterCount
+
+SMALLEST_SIGMA = 1e-12
 
 
 @metric(
@@ -17,6 +21,7 @@ from zcbench.harness.passes.spec import ParameterCount
     "in floating point for most networks.",
     higher_is_better=True,
     parameters={"repeats": 4, "samples": 16, "mu": REQUIRED, "sigma": REQUIRED},
+    bounds={**BOUNDS, "sigma": (SMALLEST_SIGMA, math.inf)},
     counts=patterns,
     count=ParameterCount(),
 )

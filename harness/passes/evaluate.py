@@ -165,15 +165,16 @@ def _run_pass(run: _Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
     wanted = {type(q) for b in one.backwards for q in b.quantities}
     shape_only = one.forward.inputs is Inputs.SHAPE
-    inputs = run.inputs(one.forward).detach().requires_grad_(InputGradientCorrelation in wanted)
     of_weights = bool(wanted & {ParamGradient, ChannelFisher, HessianGradient})
-    parameters = {
-        name: p.detach().requires_grad_(of_weights and name in run.names)
-        for name, p in run.weights(one.forward.weights, one.forward.dtype, one.forward.draw).items()
-    }
-    state = {**parameters, **fresh_buffers(run.network, inputs.dtype)}
-    if shape_only:
-        state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
+    with run.clock.measure(one.forward):
+        inputs = run.inputs(one.forward).detach().requires_grad_(InputGradientCorrelation in wanted)
+        parameters = {
+            name: p.detach().requires_grad_(of_weights and name in run.names)
+            for name, p in run.weights(one.forward.weights, one.forward.dtype, one.forward.draw).items()
+        }
+        state = {**parameters, **fresh_buffers(run.network, inputs.dtype)}
+        if shape_only:
+            state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
     recorders = _recorders(run.network, one)
     with torch.set_grad_enabled(bool(one.backwards)):
         with (

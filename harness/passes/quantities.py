@@ -14,6 +14,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.spec import (
+    MAX_PATTERN_BITS,
     ActivationPatterns,
     BatchVariance,
     ChannelFisher,
@@ -23,8 +24,6 @@ from zcbench.harness.passes.spec import (
     Quantity,
     ReluGram,
 )
-
-MAX_PATTERN_BITS = 62
 
 
 class ReluGramRecorder:

@@ -7,6 +7,9 @@ pass. Symbols: N images in the mini-batch, C classes, L layers, *p the shape of 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MAX_PATTERN_BITS = 62
+"""Images whose signs fit one 64-bit integer, with room to sort it."""
+
 
 class Inputs(StrEnum):
     """What is fed to the network."""
