@@ -15,8 +15,9 @@ from zcbench.harness.replace import replacing
 TRUTH_COLUMNS = ("architecture", "dataset", "split", "epochs", "seed", "metric", "value", "source", "kind")
 """Columns of a ground-truth table.
 
-``seed`` -1 is a published mean over seeds, ``epochs`` -1 the last epoch of a training of unstated length;
-``value`` is a fraction for every metric that begins with ``accuracy``.
+``seed`` -1 is a published mean over seeds, or a value whose seeds are not stated; ``epochs`` -1 the last
+epoch of a training of unstated length; ``value`` is a fraction for every metric that begins with
+``accuracy``.
 """
 
 KINDS = ("trained", "surrogate", "synthetic")

@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 
 from zcbench.datasets import unpickle
 from zcbench.datasets.nasbench201.genotype import EDGES, print_cell
-from zcbench.datasets.truth import TruthTable
+from zcbench.datasets.truth import Remarks, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 
 SOURCE = "analognasbench"
@@ -55,6 +55,30 @@ _FIELDS = {
 
 DATASETS = tuple(_FIELDS)
 """Targets of the table."""
+
+_DRIFTED = "simulated analog hardware, {} seconds after programming"
+_CONDITIONS = {
+    "cifar10_ptq": "after simulated post-training quantisation",
+    "cifar10_qat": "after quantisation-aware training, under simulated quantisation",
+    "cifar10_noisy": "under simulated analog noise",
+    "cifar10_analog": "after hardware-aware training, on simulated analog hardware",
+    **{f"cifar10_drift_{s}": "on " + _DRIFTED.format(s) for s in DRIFT_SECONDS},
+    **{
+        f"cifar10_analog_drift_{s}": "after hardware-aware training, on " + _DRIFTED.format(s)
+        for s in DRIFT_SECONDS
+    },
+}
+
+_UNSTATED = "split not stated, taken for test"
+
+REMARKS = Remarks(
+    seeds={SOURCE: "seeds not stated"},
+    notes={
+        (SOURCE, name): f"measured {_CONDITIONS[name]}; {_UNSTATED}" if name in _CONDITIONS else _UNSTATED
+        for name in DATASETS
+    },
+)
+"""What the package does not state, and under which simulated conditions its variants were measured."""
 
 _OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 _KEY_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
@@ -118,7 +142,7 @@ def read(path: Path | None = None) -> TruthTable:
             "value": values.ravel() / 100,
         }
     ).assign(split="test", epochs=-1, seed=-1, metric="accuracy", source=SOURCE, kind="trained")
-    return TruthTable(rows, str(path))
+    return TruthTable(rows, str(path), remarks=REMARKS)
 
 
 def _columns(content: dict[tuple[int, ...], _Record]) -> tuple[list[str], NDArray[np.float64]]:

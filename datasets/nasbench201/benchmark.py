@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,9 @@ TABLE = "nasbench201.parquet"
 
 SOURCES = ("robot", "nasbench201-v1_1", "nats-tss-v1_0", "meco", "naslib", "mini201", analog.SOURCE)
 """Known sources, in the order in which they are taken where several remain."""
+
+OFFICIAL = ("cifar10", "cifar10-valid", "cifar100", "imagenet16_120")
+"""Datasets of the official files."""
 
 POPULATIONS: Mapping[str, Callable[[Architecture], bool]] = MappingProxyType(
     {
@@ -49,8 +52,7 @@ class NasBench201:
     @property
     def datasets(self) -> tuple[str, ...]:
         """The benchmark's datasets, and the further targets of the embedded table."""
-        official = ("cifar10", "cifar10-valid", "cifar100", "imagenet16_120")
-        return official + tuple(name for name in analog.DATASETS if name not in official)
+        return OFFICIAL + tuple(name for name in analog.DATASETS if name not in OFFICIAL)
 
     @property
     def default_sources(self) -> tuple[str, ...]:
@@ -95,12 +97,14 @@ class NasBench201:
             MissingFileError: if the table is not there.
             ZcbenchError: if it is damaged or has no such source.
         """
+        embedded = f"{'leave out --truth and ' if path else ''}add --source {analog.SOURCE}"
         path = path or (None if source == analog.SOURCE else _table_in_data_folder())
         if path is not None:
-            table = TruthTable.from_parquet(path)
+            table = _advised(TruthTable.from_parquet(path), analog.DATASETS, embedded)
             return table if source is None else table.only(source)
         if source in (None, analog.SOURCE):
-            return analog.read()
+            official = f"take another source (--truth FILE, or set ZCBENCH_DATA to a folder that has {TABLE})"
+            return _advised(analog.read(), OFFICIAL, official)
         if source in SOURCES:
             raise MissingFileError(
                 f'"{source}" is not in the embedded table: give a table (--truth FILE) or set ZCBENCH_DATA '
@@ -115,6 +119,11 @@ class NasBench201:
         from zcbench.datasets.nasbench201.convert import convert  # its readers need torch
 
         return convert(path, out, curves=curves, progress=progress)
+
+
+def _advised(table: TruthTable, datasets: Iterable[str], advice: str) -> TruthTable:
+    """Return the table with what is known of its sources, and with where these datasets are to be had."""
+    return table.remarked(replace(analog.REMARKS, elsewhere=dict.fromkeys(datasets, advice)))
 
 
 def _table_in_data_folder() -> Path | None:

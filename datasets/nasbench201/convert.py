@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from zcbench.datasets import unpickle
 from zcbench.datasets.nasbench201 import nats, official
-from zcbench.datasets.nasbench201.genotype import Space, parse_cell
-from zcbench.datasets.nasbench201.record import Cell, Row, Rows, version_of
+from zcbench.datasets.nasbench201.genotype import Space
+from zcbench.datasets.nasbench201.record import Cell, Row, Rows, check_cell, version_of
 from zcbench.datasets.tidy import SCHEMA
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
@@ -128,10 +128,7 @@ def _convert_tidy(path: Path, out: Path) -> Summary:
     table = TruthTable.from_parquet(path, curves=True)
     names = {column: set(table.frame[column]) for column in ("architecture", "dataset", "source")}
     for cell in names["architecture"]:
-        try:
-            parse_cell(cell)
-        except ZcbenchError as error:
-            raise ZcbenchError(f"cannot use {path}: {error}") from error
+        check_cell(cell, str(path))
     table.write(out)
     return _summary(len(table), names)
 

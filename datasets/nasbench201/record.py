@@ -47,6 +47,10 @@ _ORIGINAL_TEST = {
 }
 
 
+_SIZES = re.compile(r"\d+(:\d+)+")
+"""Numbers of channels, as NATS-Bench prints an architecture of its size search space."""
+
+
 class Cell(NamedTuple):
     """All records of one cell, as a reader yields them.
 
@@ -85,9 +89,7 @@ class Rows:
             ZcbenchError: if it is not of the benchmark's form or not of the topology space.
         """
         try:
-            parse_cell(record["arch_str"])
-        except ZcbenchError as error:
-            raise ZcbenchError(f"cannot use {name}: {error}") from error
+            check_cell(record["arch_str"], name)
         except (KeyError, TypeError, AttributeError) as error:
             raise _unreadable(name, error) from error
         try:
@@ -122,6 +124,27 @@ class Rows:
                 yield _SPLITS[part], int(epoch), percent
             else:
                 self.ignored.add(f"set {part} of {dataset}")
+
+
+def check_cell(text: str, name: str) -> None:
+    """Refuse what is no cell of the topology space.
+
+    Args:
+        text: the architecture string.
+        name: what to call its origin in an error.
+
+    Raises:
+        ZcbenchError: with what is wrong; of the other space of NATS-Bench it is the whole file.
+    """
+    try:
+        parse_cell(text)
+    except ZcbenchError as error:
+        if _SIZES.fullmatch(text):
+            raise ZcbenchError(
+                f'cannot use {name}: "{text}" is an architecture of the size search space (NATS-sss), and only '
+                "the topology search space (NATS-tss) belongs to nasbench201: give files of NATS-tss"
+            ) from error
+        raise ZcbenchError(f"cannot use {name}: {error}") from error
 
 
 def version_of(name: str, otherwise: str) -> str:

@@ -32,6 +32,34 @@ def test_every_cell_has_every_target(table):
         assert (target.split, target.epochs, target.kind) == ("test", -1, "trained")
 
 
+def test_nothing_is_claimed_that_the_package_does_not_state(table):
+    assert table.select("cifar10").describe() == (
+        "cifar10 test accuracy after the last epoch, seeds not stated, source analognasbench, trained; "
+        "split not stated, taken for test"
+    )
+    assert "published mean" not in "".join(table.select(name).describe() for name in analog.DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "words"),
+    [
+        ("cifar10_ptq", "measured after simulated post-training quantisation;"),
+        ("cifar10_qat", "measured after quantisation-aware training, under simulated quantisation;"),
+        ("cifar10_noisy", "measured under simulated analog noise;"),
+        ("cifar10_analog", "measured after hardware-aware training, on simulated analog hardware;"),
+        ("cifar10_drift_60", "measured on simulated analog hardware, 60 seconds after programming;"),
+        ("cifar10_analog_drift_3600", "training, on simulated analog hardware, 3600 seconds after programming;"),
+    ],
+)
+def test_a_variant_says_what_was_simulated(table, dataset, words):
+    assert words in table.select(dataset).describe()
+
+
+def test_every_target_but_the_digital_one_says_that_something_was_simulated(table):
+    silent = [name for name in analog.DATASETS if "simulated" not in table.select(name).note]
+    assert silent == ["cifar10"]
+
+
 def test_only_disconnected_cells_are_at_chance(table):
     mean = table.select("cifar10").mean
     at_chance = set(mean.index[mean == 0.1])

@@ -1,4 +1,5 @@
 import importlib.metadata
+import socket
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import zcbench.datasets
-from zcbench.datasets import registry
+from zcbench.datasets import images, registry
 from zcbench.datasets.nasbench201 import BENCHMARK
 from zcbench.datasets.tidy import TRUTH_COLUMNS
 from zcbench.datasets.truth import TruthTable
@@ -52,6 +53,60 @@ def test_a_source_that_is_not_embedded_says_where_it_comes_from(no_data):
         BENCHMARK.truth(source="robot")
     with pytest.raises(ZcbenchError, match='Did you mean "robot"'):
         BENCHMARK.truth(source="robt")
+
+
+def test_a_dataset_of_another_source_says_how_to_get_it(tmp_path, monkeypatch):
+    path = tiny(tmp_path / "nasbench201.parquet")
+    monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
+    for source in (None, "robot"):
+        with pytest.raises(ZcbenchError, match=r'no dataset "cifar10_ptq": add --source analognasbench$') as caught:
+            BENCHMARK.truth(source=source).select("cifar10_ptq")
+        assert caught.value.exit_code == 2
+    with pytest.raises(ZcbenchError, match=r'"cifar10_ptq": leave out --truth and add --source analognasbench$'):
+        BENCHMARK.truth(path=path).select("cifar10_ptq")
+    with pytest.raises(ZcbenchError, match=r'no dataset "cifar10_ptw"\. Did you mean "cifar10"\?'):
+        BENCHMARK.truth().select("cifar10_ptw")
+    assert BENCHMARK.truth(source="analognasbench").select("cifar10_ptq").source == "analognasbench"
+
+
+def test_a_dataset_that_is_not_embedded_says_what_it_needs(no_data):
+    with pytest.raises(ZcbenchError, match=r'no dataset "cifar100": take another source \(--truth'):
+        BENCHMARK.truth().select("cifar100")
+
+
+def test_remarks_on_the_embedded_source_hold_in_any_file(tmp_path):
+    path = tiny(tmp_path / "mine.parquet", source="analognasbench")
+    assert "seeds not stated" in BENCHMARK.truth(path=path).select("cifar10").describe()
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
+
+
+@pytest.mark.parametrize("name", sorted(registry.benchmarks()))
+@pytest.mark.parametrize("data", [False, True])
+def test_a_benchmark_never_opens_a_socket(no_network, tmp_path, monkeypatch, name, data):
+    found = registry.benchmark(name)
+    monkeypatch.delenv("ZCBENCH_DATA", raising=False)
+    if data:
+        tiny(tmp_path / f"{name}.parquet")
+        monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
+    assert found.availability()
+    assert len(found.truth())
+    architecture = found.space.sample(1, seed=0)[0]
+    assert sum(p.numel() for p in found.space.build(architecture, classes=10).parameters())
+    assert images.load("digits", batch_size=4).inputs.shape == (4, 3, 32, 32)
+
+
+def test_the_guard_against_sockets_works(no_network):
+    with pytest.raises(AssertionError, match="a socket was opened"):
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
 
 
 def by_source():

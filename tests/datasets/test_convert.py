@@ -350,6 +350,24 @@ def test_a_table_of_another_space_is_refused(tmp_path):
     assert "malformed" in refused(tmp_path / "other.parquet", tmp_path / "out.parquet")
 
 
+@pytest.mark.parametrize("sizes", ["8:8:8:8:8", "64:8:16:24:32"])
+@pytest.mark.parametrize("form", ["file", "folder", "table"])
+def test_the_size_space_is_called_by_its_name(tmp_path, sizes, form):
+    folder = tmp_path / "NATS-sss-v1_0-50262-simple"
+    folder.mkdir()
+    path = folder / "000000.pickle.pbz2"
+    path.write_bytes(bz2.compress(pickle.dumps({"12": {"arch_str": sizes, "all_results": {}}})))
+    if form == "table":
+        frame = TruthTable.from_parquet(_converted(tmp_path)).frame
+        path = tmp_path / "sss.parquet"
+        frame["architecture"] = sizes
+        TruthTable(frame.drop_duplicates(["dataset", "split", "epochs", "seed"])).write(path)
+    message = refused(folder if form == "folder" else path, tmp_path / "out.parquet")
+    assert str(path) in message
+    assert f'"{sizes}" is an architecture of the size search space (NATS-sss)' in message
+    assert "malformed" not in message
+
+
 def _converted(folder):
     convert(nats_folder(folder), folder / "good.parquet")
     return folder / "good.parquet"
@@ -487,4 +505,8 @@ def test_real_nats_folder(data_folder, tmp_path):
 
 def test_the_size_space_is_refused(data_folder, tmp_path):
     folder = data_folder / "fixtures" / "nats_bench" / "NATS-sss-v1_0-50262-simple"
-    assert "8:8:8:8:8" in refused(folder, tmp_path / "out.parquet")
+    message = refused(folder, tmp_path / "out.parquet")
+    assert str(folder / "000000.pickle.pbz2") in message
+    assert '"8:8:8:8:8" is an architecture of the size search space' in message
+    assert "only the topology search space (NATS-tss) belongs to nasbench201" in message
+    assert "malformed" not in message

@@ -106,6 +106,27 @@ def test_unique_id_is_the_one_with_the_zero_rule():
     )
 
 
+def mirrored(genotype):
+    """The same cell with the names of the nodes 1 and 2 exchanged; a cell, as 1 -> 2 is none."""
+    names = {0: 0, 1: 2, 2: 1, 3: 3}
+    operations = dict(zip(EDGES, genotype, strict=True))
+    assert operations[1, 2] == "none"
+    swapped = {(names[a], names[b]): op for (a, b), op in operations.items() if (a, b) != (1, 2)}
+    return tuple(swapped.get(edge, "none") for edge in EDGES)
+
+
+@pytest.mark.parametrize(("zero_rule", "changed"), [(True, 2_872), (False, 3_000)])
+def test_the_official_string_is_not_stable_under_renaming_the_inner_nodes(cells, zero_rule, changed):
+    renamed = {c.genotype: mirrored(c.genotype) for c in cells if c.genotype[EDGES.index((1, 2))] == "none"}
+    assert all(mirrored(other) == genotype for genotype, other in renamed.items())
+    assert all(is_connected(genotype) == is_connected(other) for genotype, other in renamed.items())
+    assert all(has_dead_edge(genotype) == has_dead_edge(other) for genotype, other in renamed.items())
+    pairs = [(genotype, other) for genotype, other in renamed.items() if genotype != other]
+    assert (len(renamed), len(pairs)) == (3_125, 3_000)
+    strings = [[unique_string(genotype, zero_rule=zero_rule) for genotype in pair] for pair in pairs]
+    assert sum(one != other for one, other in strings) == changed
+
+
 def test_unique_id_is_not_graph_isomorphism():
     space = Space()
     one = space.architecture(["nor_conv_1x1", "nor_conv_3x3", "none", "none", "avg_pool_3x3", "skip_connect"])

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zcbench.datasets.truth import TRUTH_COLUMNS, TruthTable
+from zcbench.datasets.truth import TRUTH_COLUMNS, Remarks, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 
 
@@ -50,8 +50,53 @@ def test_only_published_means_leave_no_repeats():
 
 
 def test_one_seed_is_named():
-    assert "seed 888," in table(rows(("x", 888, 0.5))).select("cifar10").describe()
+    one = table(rows(("x", 888, 0.5))).select("cifar10")
+    assert "training seed 888," in one.describe()
+    assert one.seed == 888
+    assert table(SEEDS).select("cifar10").seed is None
+    assert table(rows(("x", -1, 0.5))).select("cifar10").seed is None
     assert "mean over 2 seeds" in table(rows(("x", 1, 0.5), ("x", 2, 0.5))).select("cifar10").seeds
+
+
+def test_one_training_seed_can_be_chosen():
+    both = table(SEEDS, rows(("x", -1, 0.65), ("y", -1, 0.3)), rows(("x", -1, 0.9), source="b"))
+    target = both.select("cifar10", seed=1, default_sources=("b", "a"))
+    assert target.mean.to_dict() == {"x": 0.5, "y": 0.2}
+    assert (list(target.repeats.columns), target.seed, target.source) == ([1], 1, "a")
+    assert target.describe() == "cifar10 test accuracy after 200 epochs, training seed 1, source a, trained"
+    assert both.select("cifar10", seed=2).mean.to_dict() == {"x": 0.7}
+    assert both.truth("x", "cifar10", seed=2).values == (0.7,)
+
+
+def test_seed_zero_is_a_seed():
+    assert table(rows(("x", 0, 0.5), ("x", 1, 0.7))).select("cifar10", seed=0).mean["x"] == 0.5
+
+
+def test_a_seed_that_does_not_exist_says_which_do():
+    with pytest.raises(ZcbenchError) as caught:
+        table(SEEDS, rows(("x", -1, 0.65))).select("cifar10", seed=888)
+    assert str(caught.value) == "there is no test accuracy of cifar10 with training seed 888; there is: 1, 2"
+    with pytest.raises(ZcbenchError, match=r"training seed -1; there are no values of single seeds"):
+        table(rows(("x", -1, 0.65))).select("cifar10", seed=-1)
+
+
+def test_remarks_are_kept_with_the_source_and_dataset_that_they_are_about():
+    remarks = Remarks(
+        seeds={"b": "seeds not stated"}, notes={("b", "d"): "on Mars"}, elsewhere={"cifar100": "add --source c"}
+    )
+    frames = [rows(("x", -1, 0.6), source=source, dataset=name) for source in "ab" for name in ("d", "e")]
+    several = table(*frames).remarked(remarks)
+    described = {(s, d): several.select(d, source=s).describe() for s in "ab" for d in "de"}
+    assert described["b", "d"] == (
+        "d test accuracy after 200 epochs, seeds not stated, source b, trained; on Mars"
+    )
+    assert several.select("d", source="b").note == "on Mars"
+    assert "seeds not stated" in described["b", "e"]
+    assert "on Mars" not in described["b", "e"] + described["a", "d"]
+    assert "published mean over seeds" in described["a", "d"]
+    assert several.only("b").select("d").describe() == described["b", "d"]
+    with pytest.raises(ZcbenchError, match=r'has no dataset "cifar100": add --source c$'):
+        several.only("b").select("cifar100")
 
 
 @pytest.mark.parametrize(
@@ -229,11 +274,13 @@ def test_the_real_table(data_folder):
     real = TruthTable.from_parquet(data_folder / "nasbench201.parquet")
     target = real.select("cifar10", default_sources=("robot",))
     meco = real.select("cifar10", source="meco")
+    half = real.select("cifar10", source="naslib", seed=888)
     assert time.perf_counter() - begin < 3  # takes 0.3 s
     assert len(real) == 224_486
     assert target.describe() == (
         "cifar10 test accuracy after 200 epochs, published mean over seeds, source robot, trained"
     )
+    assert half.describe() == "cifar10 test accuracy after 200 epochs, training seed 888, source naslib, trained"
     assert len(target.mean) == len(meco.mean) == 15_625
     assert [
         round(real.select(name, source="robot").mean.max(), 4)
