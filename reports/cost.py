@@ -5,15 +5,13 @@ from numpy.typing import NDArray
 
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Outcome
 from zcbench.reports.section import ReportInput, Section, slug
-from zcbench.reports.text import number, plural
+from zcbench.reports.text import plural
 
 
 def section(data: ReportInput) -> Section:
-    """Return the time of every metric, and what sharing the passes saved where that was measured."""
-    tables = tuple(
-        cost(label, analysis.table, data.shared_seconds.get(label)) for label, analysis in data.labelled()
-    )
+    """Return the time of every metric."""
     return Section(
         title="Cost",
         anchor="cost",
@@ -21,44 +19,50 @@ def section(data: ReportInput) -> Section:
             "Standalone: every pass and quantity that the metric needs, as if it were the only one. "
             "Marginal: its own reduction alone, once others have paid for the passes.",
         ),
-        tables=tables,
+        tables=tuple(cost(label, analysis.table) for label, analysis in data.labelled()),
     )
 
 
-def cost(label: str, table: ScoreTable, shared: float | None) -> Table:
+def cost(label: str, table: ScoreTable) -> Table:
     """Return seconds an architecture for each metric.
 
     Args:
         label: the target's label in this report.
         table: the scores with their times.
-        shared: measured seconds of the run in which the passes were shared; None where not measured.
     """
+    alone, own = _timed(table, table.seconds_standalone), _timed(table, table.seconds_marginal)
+    idle = (np.isnan(alone) & np.isfinite(table.seconds_standalone)) | (
+        np.isnan(own) & np.isfinite(table.seconds_marginal)
+    )
     rows: list[tuple[Cell, ...]] = []
     for m, metric in enumerate(table.metrics):
-        alone, own = table.seconds_standalone[:, m, :], table.seconds_marginal[:, m, :]
-        rows.append((metric, _median(alone), _median(own), _total(alone), _total(own)))
+        a, o = alone[:, m, :], own[:, m, :]
+        rows.append((metric, _median(a), _median(o), _total(a), _total(o), int(idle[:, m, :].sum())))
     rows.sort(key=lambda row: -float(str(row[1])) if row[1] is not None else 1.0)
-    everything = _total(table.seconds_standalone)
-    rows.append(("all metrics, each alone", None, None, everything, None))
-    rows.append(("all metrics, own reductions", None, None, None, _total(table.seconds_marginal)))
-    if shared is not None:
-        rows.append(("all metrics, passes shared", None, None, shared, None))
+    rows.append(("all metrics, each alone", None, None, _total(alone), None, None))
+    rows.append(("all metrics, own reductions", None, None, None, _total(own), None))
     columns = (
         Column("metric", "Metric"),
         Column("standalone_ms", "Standalone, ms (median)", Kind.NUMBER, 2),
         Column("marginal_ms", "Marginal, ms (median)", Kind.NUMBER, 2),
         Column("standalone_s", "Standalone, s (sum)", Kind.NUMBER, 2),
         Column("marginal_s", "Marginal, s (sum)", Kind.NUMBER, 2),
+        Column("left_out", "Left out", Kind.INTEGER),
     )
-    seeds = table.values.shape[2]
-    notes = [f"Over {len(table.architectures):,} architectures x {plural(seeds, 'initialisation seed')}."]
-    if shared and everything:
+    seeds = plural(table.values.shape[2], "initialisation seed")
+    notes = [f"Over {plural(len(table.architectures), 'architecture')} x {seeds}."]
+    if idle.any():
         notes.append(
-            f"Sharing the passes took {number(shared, 1)} s instead of the {number(everything, 1)} s of "
-            f"all metrics one by one: {number(everything / shared, 1)} times as fast."
+            f"Left out of the medians and sums where they took 0 seconds: {plural(int(idle.sum()), 'score')}, "
+            "undefined or failed, as on a disconnected architecture that needs no pass."
         )
     caption = f"{label}: time to score one architecture."
     return Table(f"cost_{slug(label)}", caption, columns, tuple(rows), tuple(notes))
+
+
+def _timed(table: ScoreTable, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The seconds, NaN where there is no score and nothing was done for one."""
+    return np.where((table.outcome != Outcome.OK) & (seconds == 0), np.nan, seconds)
 
 
 def _median(seconds: NDArray[np.float64]) -> float | None:

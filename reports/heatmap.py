@@ -1,6 +1,7 @@
 """Section: how alike the metrics rank, whatever the truth."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.patches import Rectangle
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.types import Estimate
 from zcbench.reports import svg
 from zcbench.reports.order import ordered
 from zcbench.reports.section import Figure, ReportInput, Section, slug
@@ -50,14 +52,27 @@ def matrix(label: str, analysis: Analysis) -> Table:
         label: the target's label in this report.
         analysis: its statistics.
     """
-    names, values = correlations(analysis)
-    columns = (Column("metric", "Metric"), *(Column(slug(n), n, Kind.NUMBER, 2) for n in names))
+    names = ordered(analysis)
+    columns = (Column("metric", "Metric"), *(Column(slug(n), n, Kind.ESTIMATE, 2) for n in names))
+    estimates = [[_estimate(analysis, a, b) for b in names] for a in names]
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (name, *(float(v) for v in row)) for name, row in zip(names, values, strict=True)
+        (name, *row) for name, row in zip(names, estimates, strict=True)
+    )
+    pairs = [row[j] for i, row in enumerate(estimates) for j in range(i)]
+    counts = sorted({e.n for e in pairs})
+    n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    notes = (
+        f"On the architectures for which both metrics have a score: n = {n}, pair by pair in the CSV.",
+        f"95 % intervals: {pairs[0].method}.",
     )
     caption = f"{label}: Spearman between metrics."
-    notes = ("On the architectures for which both metrics have a score.",)
     return Table(f"metric_correlations_{slug(label)}", caption, columns, rows, notes)
+
+
+def _estimate(analysis: Analysis, first: str, second: str) -> Estimate:
+    """The entry of two metrics, with the count of architectures on which one of them has no score."""
+    found = analysis.metric_matrix.estimate(first, second)
+    return replace(found, n_undefined=len(analysis.table.architectures) - found.n)
 
 
 def picture(label: str, analysis: Analysis) -> Figure:

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from zcbench.harness.analysis.ceiling import Ceiling
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
@@ -9,7 +11,7 @@ from zcbench.harness.types import Estimate
 from zcbench.reports.order import known_ceiling, methods, ordered, role
 from zcbench.reports.search_value import beyond_size, finding
 from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
-from zcbench.reports.text import phrase
+from zcbench.reports.text import listed, phrase, plural
 
 
 def section(data: ReportInput) -> Section:
@@ -25,14 +27,37 @@ def section(data: ReportInput) -> Section:
         anchor="ranking",
         intro=(
             "Metrics by how well their scores order the architectures as training did: Spearman's rank "
-            "correlation, with its 95 % interval as the whisker. All metrics are held against the same "
-            "architectures, so overlapping whiskers alone do not settle which of two is better.",
+            "correlation, with its 95 % interval as the whisker. Overlapping whiskers alone do not settle "
+            "which of two is better.",
+            *_populations(data),
             "Counts of parameters, of operations and of layers need no theory at all. They are marked as "
             "baselines: a metric that does not pass them has to show what it knows beyond size.",
         ),
         tables=tuple(tables),
         bars=tuple(bars),
     )
+
+
+def _populations(data: ReportInput) -> tuple[str, ...]:
+    """Say whether the metrics are held against the same architectures, once where all targets agree."""
+    said = {label: _same_architectures(analysis) for label, analysis in data.labelled()}
+    texts = tuple(dict.fromkeys(said.values()))
+    return texts if len(texts) == 1 else tuple(f"{label}: {text}" for label, text in said.items())
+
+
+def _same_architectures(analysis: Analysis) -> str:
+    """Say which metrics rest on fewer architectures than others, and why."""
+    table = analysis.table
+    counts = {metric: analysis.estimate(metric, "spearman").n for metric in ordered(analysis)}
+    entered = np.isfinite(table.signed) | (table.failed if analysis.undefined == "worst" else False)
+    if (entered == entered[:, :1]).all():
+        return f"All metrics are held against the same {plural(max(counts.values()), 'architecture')}."
+    why = "they leave out architectures on which they are undefined or failed (see Coverage)"
+    most, fewer = max(counts.values()), sorted(set(counts.values()), reverse=True)[1:]
+    if not fewer:
+        return f"Every metric rests on {most:,} architectures, but not on the same: {why}."
+    which = [f"{listed([m for m, c in counts.items() if c == n])} on {n:,}" for n in fewer]
+    return f"Not all metrics rest on the same architectures. On fewer than {most:,}: {'; '.join(which)}; {why}."
 
 
 def ranking(label: str, analysis: Analysis) -> Table:
@@ -88,9 +113,10 @@ def overview(data: ReportInput) -> Table:
 
 
 def _ceiling_note(ceiling: Ceiling) -> str:
-    between = f"Spearman {phrase(ceiling.single_seed)} between two training seeds of {ceiling.source}"
+    between = f"Spearman {phrase(ceiling.single_seed)} between two training seeds"
+    rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
     return (
-        f"Noise ceiling {phrase(ceiling.all)}: two trainings of one architecture end in different "
+        f"Noise ceiling {phrase(ceiling.all)}, {rests}: two trainings of one architecture end in different "
         f"accuracies ({between}), "
         "so the truth itself is noisy, and no metric can expect to agree with it better than this. "
         f"Interval by {ceiling.all.method}."

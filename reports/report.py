@@ -85,7 +85,8 @@ def _second(analysis: Analysis) -> list[str]:
         sentences.append(f"{which} whole interval above the best trivial count, {best}.")
     ceiling = known_ceiling(analysis)
     if ceiling is not None:
-        sentences.append(f"The seed noise of training allows any metric about {phrase(ceiling.all)}.")
+        rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
+        sentences.append(f"The seed noise of training allows any metric about {phrase(ceiling.all)}, {rests}.")
     return sentences
 
 

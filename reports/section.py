@@ -97,15 +97,12 @@ class ReportInput:
         analyses: one analysis for each target, at least one.
         provenance: what was run where: key to text, or group to keys and texts.
         measured: our estimates for published figures; see ``reproduction.requests``.
-        shared_seconds: measured seconds of the run in which the passes were shared, for each target
-            by its label; a target that is absent has no such line.
     """
 
     title: str
     analyses: tuple[Analysis, ...]
     provenance: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     measured: Sequence[Measured] = ()
-    shared_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

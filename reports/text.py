@@ -49,8 +49,14 @@ def interval(estimate: Estimate, digits: int) -> str:
     return f"[{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
 
 
+def fine(estimate: Estimate, digits: int) -> int:
+    """Return ``digits``, but three for a value between .99 and 1: what is not one should not read 1.00."""
+    return max(digits, 3) if 0.99 < estimate.value < 1 else digits
+
+
 def phrase(estimate: Estimate, digits: int = 2) -> str:
     """Return an estimate for running text, e.g. ``0.78 [0.70, 0.84]``."""
+    digits = fine(estimate, digits)
     return f"{number(estimate.value, digits)} {interval(estimate, digits)}".strip()
 
 
@@ -59,7 +65,8 @@ def spell(cell: Cell, column: Column) -> Spelt:
     if cell is None:
         return Spelt("")
     if isinstance(cell, Estimate):
-        return Spelt(number(cell.value, column.digits), interval(cell, column.digits), numeric=True)
+        digits = fine(cell, column.digits)
+        return Spelt(number(cell.value, digits), interval(cell, digits), numeric=True)
     if isinstance(cell, str):
         return Spelt(cell, numeric=column.kind is not Kind.TEXT)
     match column.kind:

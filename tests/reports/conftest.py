@@ -67,6 +67,6 @@ def make_input(make_table: Callable[..., ScoreTable]) -> Callable[..., ReportInp
             for request in requests("nasbench201", analysis.table.target)
         ]
         provenance = {"zcbench": {"version": "0.1.0"}, "store": "scores.sqlite"}
-        return ReportInput(title, tuple(analyses), provenance, measured, {targets[0]: 10.0})
+        return ReportInput(title, tuple(analyses), provenance, measured)
 
     return make

@@ -217,3 +217,12 @@ def test_section_without_measurements(make_input):
     bare = ReportInput("t", data.analyses)
     assert not section(bare).tables
     assert section(bare).notes
+
+
+def test_what_was_read_in_code_names_repository_and_file():
+    for name, where in (
+        ("zero_cost_nas", "nasbench2_pred.py stores it"),
+        ("zero_cost_nas", "github.com/SamsungLabs/zero-cost-nas at "),
+        ("vkdnw", "NB201/tss_general_.py in github.com/ondratybl/VKDNW at "),
+    ):
+        assert any(where in caveat for caveat in published()[name].caveats)

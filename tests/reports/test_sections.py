@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from zcbench.harness.analysis.study import analyse
 from zcbench.harness.analysis.table import Table
 from zcbench.harness.types import Estimate
 from zcbench.reports import (
@@ -19,7 +22,8 @@ from zcbench.reports.html import html
 from zcbench.reports.latex import latex
 from zcbench.reports.markdown import markdown
 from zcbench.reports.report import build, facts, summary
-from zcbench.reports.section import Report
+from zcbench.reports.section import Report, ReportInput
+from zcbench.reports.text import spell
 
 MODULES = (ranking, scatter, heatmap, coverage, cost, provenance, stability, reproduction)
 CASES = {
@@ -98,21 +102,33 @@ def test_coverage_counts_outcomes_and_gives_an_example(make_table):
     assert not coverage.reasons("cifar10", make_table()).rows
 
 
-def test_cost_compares_shared_with_standalone(make_table):
-    table = cost.cost("cifar10", make_table(10), 7.0)
+def test_cost_is_a_median_and_a_sum(make_table):
+    table = cost.cost("cifar10", make_table(10))
     rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["nwot"] == pytest.approx((500.0, 50.0, 5.0, 0.5))
+    assert rows["nwot"] == pytest.approx((500.0, 50.0, 5.0, 0.5, 0))
     assert rows["all metrics, each alone"][2] == pytest.approx(35.0)
-    assert rows["all metrics, passes shared"][2] == 7.0
-    assert "5.0 times as fast" in table.notes[1]
-    assert "all metrics, passes shared" not in dict(r[:2] for r in cost.cost("x", make_table(10), None).rows)
+    assert rows["all metrics, own reductions"][3] == pytest.approx(3.5)
+    assert table.notes == ("Over 10 architectures x 1 initialisation seed.",)
+
+
+def test_cost_leaves_out_what_was_never_computed(make_table):
+    scores = make_table(10)
+    scores.outcome[:6, 1], scores.values[:6, 1] = "undefined", np.nan
+    scores.seconds_standalone[:6, 1], scores.seconds_marginal[:6, 1] = 0.0, 0.0
+    scores.seconds_standalone[:6, 5], scores.seconds_marginal[:6, 5] = 0.0, 0.0  # ok, and free
+    scores.seconds_standalone[5, 1] = 0.1  # undefined, but only after a pass
+    table = cost.cost("cifar10", scores)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["grad_norm"] == pytest.approx((500.0, 50.0, 2.1, 0.2, 6))
+    assert rows["params"] == pytest.approx((0.0, 0.0, 2.0, 0.2, 0))
+    assert table.notes[1].startswith("Left out of the medians and sums where they took 0 seconds: 6 scores")
 
 
 def test_cost_without_times(make_table):
     table = make_table(3)
     table.seconds_standalone[:] = np.nan
     table.seconds_marginal[:] = np.nan
-    assert {row[3] for row in cost.cost("cifar10", table, 1.0).rows[:-1]} == {None}
+    assert {row[3] for row in cost.cost("cifar10", table).rows[:-1]} == {None}
 
 
 def test_provenance_without_groups_has_two_columns(make_input):
@@ -140,6 +156,54 @@ def test_heatmap_is_in_the_order_of_the_ranking(make_input):
     assert values[0, 1] == analysis.metric_matrix.estimate(names[0], names[1]).value
 
 
+def test_correlations_of_metrics_have_interval_and_count(make_input):
+    analysis = make_input(undefined="some").analyses[0]
+    table = heatmap.matrix("cifar10", analysis)
+    cell = dict(zip(column(table, "metric"), column(table, "grad_norm"), strict=True))["params"]
+    expected = analysis.metric_matrix.estimate("params", "grad_norm")
+    assert (cell.value, cell.low, cell.high, cell.n) == (
+        expected.value, expected.low, expected.high, 38,
+    )  # fmt: skip
+    assert cell.low < cell.value < cell.high
+    assert cell.n_undefined == 2
+    assert "n = 0 to 40" in table.notes[0]
+    assert {"grad_norm", "grad_norm_low", "grad_norm_high", "grad_norm_n"} <= set(
+        csv_table(table).partition("\n")[0].split(",")
+    )
+
+
+def test_ranking_says_which_metrics_rest_on_fewer(make_input, make_table):
+    def said(data):
+        return " ".join(ranking.section(data).intro)
+
+    assert "All metrics are held against the same 40 architectures." in said(make_input())
+    for text in (said(make_input(undefined="some")), said(make_input(undefined="some", seeds=2))):
+        assert "the same 40" not in text
+        assert "On fewer than 40: grad_norm on 38; nwot on 0; they leave out architectures" in text
+    assert said(make_input(targets=("cifar10", "cifar100"))).count("All metrics are held") == 1
+
+    table = make_table()
+    table.outcome[0, 0], table.values[0, 0] = "undefined", np.nan
+    table.outcome[1, 1:], table.values[1, 1:] = "undefined", np.nan
+    text = said(ReportInput("t", (analyse(table, undefined="drop", resamples=5),)))
+    assert "Every metric rests on 39 architectures, but not on the same" in text
+    text = said(ReportInput("t", (analyse(table, undefined="worst", resamples=5),)))
+    assert "All metrics are held against the same 40 architectures." in text
+
+
+def test_ceiling_names_its_source_and_count_and_is_not_rounded_to_one(make_input):
+    data = make_input()
+    analysis = data.analyses[0]
+    high = Estimate(0.9961, 0.9952, 0.9968, 37, 0, "bootstrap")
+    object.__setattr__(analysis, "ceiling", replace(analysis.ceiling, all=high))
+    rests = "0.996 [0.995, 0.997], from the training seeds of meco on 37 architectures"
+    table = ranking.ranking("cifar10", analysis)
+    assert f"Noise ceiling {rests}" in table.notes[-1]
+    assert f"allows any metric about {rests}." in summary(data)[0]
+    spelt = spell(column(table, "spearman")[0], table.columns[3])
+    assert f"{spelt.text} {spelt.interval}" == "0.996 [0.995, 0.997]"
+
+
 def test_stability_has_one_column_a_seed(make_input):
     table = stability.section(make_input(seeds=3)).tables[0]
     assert [c.name for c in table.columns][3:] == ["seed_0", "seed_1", "seed_2"]
@@ -157,9 +221,6 @@ def test_summary_is_made_of_the_numbers(make_input):
 
 
 def test_summary_names_the_count_that_wins(make_table):
-    from zcbench.harness.analysis.study import analyse
-    from zcbench.reports.section import ReportInput
-
     table = make_table()
     table.values[:, 5, 0] = table.truth
     (text,) = summary(ReportInput("t", (analyse(table, undefined="drop", resamples=5),)))
