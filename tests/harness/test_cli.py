@@ -151,7 +151,7 @@ def test_list_names_what_there_is(kind: str, run: Run) -> None:
     ("arguments", "suggestion"),
     [
         (["scoer"], 'Did you mean "score"'),
-        (["list", "metrcs"], "'metrics'"),
+        (["list", "metrcs"], '"metrics"'),
         (["plan", "--metrcis", "snip"], "Did you mean '--metrics'"),
         (["plan", "--metrics", "snp"], 'Did you mean "snip"'),
         (["plan", "--metrics", "standart"], 'Did you mean "standard"'),
@@ -168,7 +168,7 @@ def test_list_names_what_there_is(kind: str, run: Run) -> None:
         (["analyse", "--store", "{store}", "--init", "pytroch"], 'Did you mean "pytorch"'),
         (["analyse", "--store", "{store}", "--batch-size", "5"], "Known: 4"),
         (["analyse", "--store", "{store}", "--split", "tset"], "there is test after"),
-        (["analyse", "--store", "{store}", "--undefined", "dropp"], "'drop'"),
+        (["analyse", "--store", "{store}", "--undefined", "dropp"], '"drop"'),
         (["report", "--store", "{store}", "--target", "cifar1"], 'Did you mean "cifar10"'),
         (["data", "covert"], "Did you mean 'convert'"),
         (["data", "convert", "nasbench20", "x", "--out", "x.parquet"], 'Did you mean "nasbench201"'),
