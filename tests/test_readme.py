@@ -10,7 +10,7 @@ import pytest
 
 from zcbench.harness.candidate import measure
 from zcbench.harness.cli import main
-from zcbench.harness.registry import select
+from zcbench.harness.registry import groups, select
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -100,3 +100,9 @@ def test_the_code_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_picture_is_there() -> None:
     for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (ROOT / path).stat().st_size > 20_000
+
+
+def test_the_table_names_every_standard_metric() -> None:
+    assert "@@" not in README
+    rows = dict(re.findall(r"^\| (\w+) \| (−?0\.\d\d) \[", README, flags=re.MULTILINE))
+    assert set(rows) == set(groups()["standard"])
