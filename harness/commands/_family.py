@@ -25,6 +25,7 @@ class Wanted:
         architectures: ids.
         metrics: names with their parameters.
         seeds: number of initialisation seeds.
+        prefer: targets of the analysis; scores on the images of one of them go before others.
     """
 
     dataset: str | None = None
@@ -33,6 +34,7 @@ class Wanted:
     architectures: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
     seeds: int | None = None
+    prefer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class Family:
 
 
 def read_family(store: Store, benchmark: str, wanted: Wanted) -> Family:
-    """Return the scores of one kind; where several kinds remain, that with most rows, and say so.
+    """Return the scores of one kind; where several kinds remain, say which one is taken.
+
+    Taken are scores on the images of a target where there are any, and of these the kind with most rows.
 
     Raises:
         ZcbenchError: if the store holds no such scores.
@@ -74,7 +78,7 @@ def read_family(store: Store, benchmark: str, wanted: Wanted) -> Family:
     frame = _only(frame, wanted)
     if frame.empty:
         raise ZcbenchError(f"the store {store.path} holds no such scores: compute some with zcbench score")
-    frame = complete_seeds(_largest_kind(frame))
+    frame = complete_seeds(_one_kind(frame, wanted.prefer))
     recipe = recipes[frame["recipe"].iloc[0]]
     return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, int(frame["init_seed"].nunique()))
 
@@ -94,8 +98,10 @@ def _only(frame: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
     return frame
 
 
-def _largest_kind(frame: pd.DataFrame) -> pd.DataFrame:
+def _one_kind(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.DataFrame:
     sizes = frame.groupby(KEY, sort=True).size().sort_values(ascending=False, kind="stable")
+    of_target = sizes.index.get_level_values("dataset").isin(prefer)
+    sizes = pd.concat([sizes[of_target], sizes[~of_target]])
     chosen = sizes.index[0]
     if len(sizes) > 1:
         others = "; ".join(f"{d}, batch {b}, {i}: {n} rows" for (d, b, i, _), n in sizes.iloc[1:].items())

@@ -35,7 +35,7 @@ def command(
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
     how = _studying.Statistics(undefined, population, resamples)
     with Store(store_path, create=False) as store:
-        family = read_family(store, benchmark, Wanted(dataset, batch_size, init))
+        family = read_family(store, benchmark, Wanted(dataset, batch_size, init, prefer=targets))
     found, table = _studying.load(benchmark, options)
     chosen = _studying.choose_targets(found, table, options, family.recipe.dataset)
     analyses = [_studying.study(family, found, target, how, noise=table) for target in chosen]

@@ -32,6 +32,6 @@ def command(
     """
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
     how = _studying.Statistics(undefined, population, resamples)
-    wanted = Wanted(dataset, batch_size, init)
+    wanted = Wanted(dataset, batch_size, init, prefer=targets)
     page, _ = _reporting.make_report(store_path, benchmark, wanted, options, how, out, title=title)
     click.echo(f"written: {page}")

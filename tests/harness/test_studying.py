@@ -104,6 +104,17 @@ def test_a_run_reports_what_was_asked_for(place: Path) -> None:
     assert set(frame[(frame["slice"] == "all") & (frame["statistic"] == "spearman")]["n"]) == {5}
 
 
+def test_scores_on_the_targets_images_go_first(
+    place: Path, data_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score("--sample", "5")
+    assert command("score", "--dataset", "cifar10", "--images", str(data_folder / "images"), "--batch-size", "4",
+                   "--metrics", "params", "--sample", "3", "--workers", "1", "--store", "s.sqlite") == 0  # fmt: skip
+    for target, taken in (([], "gaussian"), (["--target", "cifar10"], "cifar10")):
+        assert command("analyse", "--store", "s.sqlite", "--resamples", "20", "--out", "a", *target) == 0
+        assert f"note: taking the scores on {taken}, batch 4" in capsys.readouterr().err
+
+
 def test_a_batch_without_two_images_of_a_class_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
     score("--sample", "1", "--metrics", "epe_nas")
     assert "epe_nas will be undefined everywhere: take a --batch-size above 10" in capsys.readouterr().err
