@@ -149,6 +149,11 @@ class Store:
                 f"the store {self.path} has schema {version}, this zcbench knows {SCHEMA_VERSION}: update zcbench"
             )
         if not ours or version != SCHEMA_VERSION:
+            if version > SCHEMA_VERSION:
+                raise ZcbenchError(
+                    f"{self.path} is not a score store that this zcbench can read (it says schema {version}, known "
+                    f"is {SCHEMA_VERSION}): update zcbench, or name another file with --store"
+                )
             if tables or version or not create:
                 raise ZcbenchError(f"{self.path} is not a score store: name another file with --store")
             for statement in filter(str.strip, _TABLES.split(";")):
