@@ -79,15 +79,26 @@ def _second(analysis: Analysis) -> list[str]:
     sentences: list[str] = []
     if trivial and len(trivial) < len(values):
         name, bar = max(trivial.items(), key=lambda item: item[1].value)
-        above = [m for m, e in values.items() if m not in BASELINES and e.low > bar.value]
+        above = [m for m, e in values.items() if m not in BASELINES and e.low > _trivial(analysis, m, list(trivial))]
         which = f"{listed(above or ['No metric'])} {'have their' if len(above) > 1 else 'has its'}"
         best = f"{name} with {number(bar.value, 2)}"
-        sentences.append(f"{which} whole interval above the best trivial count, {best}.")
+        sentences.append(
+            f"{which} whole interval above what the best trivial count reaches on the same architectures "
+            f"({best} on all)."
+        )
     ceiling = known_ceiling(analysis)
     if ceiling is not None:
         rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
         sentences.append(f"The seed noise of training allows any metric about {phrase(ceiling.all)}, {rests}.")
     return sentences
+
+
+def _trivial(analysis: Analysis, metric: str, counts: list[str]) -> float:
+    """Return the best Spearman of the trivial counts on the architectures that the metric's own one rests on."""
+    frame = analysis.table.frame()
+    if analysis.undefined == "drop":
+        frame = frame[frame[metric].notna()]
+    return float(frame[counts].corrwith(frame["truth"], method="spearman").max())
 
 
 def _spearman(analysis: Analysis, metric: str) -> float:

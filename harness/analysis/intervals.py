@@ -12,6 +12,9 @@ LEVEL = 0.95
 Z = float(ndtri(0.5 + LEVEL / 2))
 """Two-sided normal quantile, 1.96."""
 
+FEWEST = 10
+"""Below so many architectures a percentile interval is far too short: of 3 in perfect order every resample is."""
+
 
 def no_estimate(why: str, *, n: int = 0, n_undefined: int = 0) -> Estimate:
     """Return the estimate of a statistic that does not exist: all NaN, with the reason as its method."""
@@ -22,7 +25,8 @@ def percentile(value: float, samples: NDArray[np.float64], *, n: int, n_undefine
     """Return an estimate with the percentile interval of its bootstrap distribution.
 
     low, high = the 2.5 % and 97.5 % quantiles of the statistic over the resamples. Resamples in which it
-    does not exist (a constant column) are left out, and their number is part of the method.
+    does not exist (a constant column) are left out, and their number is part of the method. There is no
+    interval below 10 architectures.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
@@ -36,6 +40,8 @@ def percentile(value: float, samples: NDArray[np.float64], *, n: int, n_undefine
     method = f"bootstrap percentile, {samples.size} resamples"
     if finite.size < samples.size:
         method += f" ({samples.size - finite.size} undefined)"
+    if n < FEWEST:
+        return Estimate(value, math.nan, math.nan, n, n_undefined, f"{method}: no interval for n = {n}")
     if finite.size < 2:
         return Estimate(value, math.nan, math.nan, n, n_undefined, method)
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

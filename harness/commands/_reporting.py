@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from zcbench.harness.commands._family import Family, Wanted, read_family
 from zcbench.harness.commands._studying import Statistics, TruthOptions
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
 from zcbench.reports import reproduction
@@ -43,6 +45,13 @@ def make_report(
         provenance = _provenance(store, family, benchmark)
     found, table = _studying.load(benchmark, options)
     targets = _studying.choose_targets(found, table, options, family.recipe.dataset)
+    provenance["ground truth"] = {t.dataset: t.describe() for t in targets} | {
+        "analog-nasbench": package_version("analog-nasbench")
+    }
+    provenance["statistics"] = {
+        "undefined scores": how.undefined, "population": how.population,
+        "bootstrap": f"{how.resamples} resamples, seed 0",
+    }  # fmt: skip
     analyses = [_studying.study(family, found, target, how, noise=table) for target in targets]
     names = dict.fromkeys(target.dataset for target in targets)
     measured = _measured(family, found, table, list(names), how)
@@ -110,6 +119,21 @@ def _provenance(
             "preprocessing": recipe.preprocessing, "initialisation": recipe.init, "dtype": recipe.dtype,
         },
     }  # fmt: skip
+    ids = sorted(family.frame["architecture"].unique())
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+    described["architectures"] = {"number": f"{len(ids):,}", "digest of the sorted ids": digest}
+    described["metrics"] = {key: _cited(key, version) for key, version in _versions(family)}
     for number, environment in enumerate(store.environments(), start=1):
         described[f"environment {number}"] = environment
     return described
+
+
+def _versions(family: Family) -> list[tuple[str, int]]:
+    newest = family.frame.groupby("metric")["version"].max()
+    return [(str(key), int(version)) for key, version in newest.items()]
+
+
+def _cited(key: str, version: int) -> str:
+    metric = metrics().get(key.partition("(")[0])
+    defaults = "" if metric is None else ", ".join(f"{k}={v}" for k, v in metric.defaults.items() if "(" not in key)
+    return f"version {version}{f', {defaults}' if defaults else ''}; {metric.cite if metric else 'not installed here'}"

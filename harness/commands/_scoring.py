@@ -144,7 +144,7 @@ def _warn_of_single_images(job: Job) -> None:
     if single and named:
         click.echo(
             f"note: no class has two images in the mini-batch, so {named[0]} will be undefined everywhere: take a "
-            f"--batch-size above {job.batch.classes}",
+            f"--batch-size of at least {job.batch.classes + 2}",
             err=True,
         )
 

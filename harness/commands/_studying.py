@@ -65,6 +65,20 @@ def choose_targets(
     ]
 
 
+def check_overlap(targets: Sequence[Target], architectures: Sequence[str]) -> None:
+    """Refuse targets that have no accuracy of any of the architectures.
+
+    Raises:
+        ZcbenchError: naming the first such target.
+    """
+    for target in targets:
+        if not target.mean.index.isin(architectures).any():
+            raise ZcbenchError(
+                f"none of the {len(architectures)} architectures has a ground truth in {target.describe()}: choose "
+                "architectures of that table with --architectures FILE, or another --source or --truth"
+            )
+
+
 def check_population(found: Benchmark, population: str) -> None:
     """Refuse an unknown population.
 

@@ -46,7 +46,8 @@ def command(
     options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
     found, table = _studying.load(benchmark, options)
     # What is wrong with these is better said before the long part.
-    _studying.choose_targets(found, table, options, dataset)
+    chosen = _studying.choose_targets(found, table, options, dataset)
+    _studying.check_overlap(chosen, [a.id for a in job.architectures])
     _studying.check_population(found, population)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ FEW_CLASSES = 100
     "epe_nas",
     version=1,
     cite="Lopes, Alirezazadeh, Alexandre: EPE-NAS, ICANN 2021, arXiv:2102.08099; as in NASLib",
-    caveats="Says something only if some class has two images in the mini-batch: with as many classes as "
-    "images it is a constant, and undefined here. For more than 100 classes the published code uses "
+    caveats="Says something only if some class (two, beyond 100 classes) has two images in the mini-batch: "
+    "otherwise it is a constant, and undefined here. For more than 100 classes the published code uses "
     "another formula, so values are not comparable across that line.",
     higher_is_better=True,
     correlation=InputGradientCorrelation(),
@@ -42,15 +42,17 @@ def epe_nas(correlation: Tensor, labels: Tensor, classes: int) -> Checked:
     images = same.sum(dim=1)  # images in the class of image n, [N]
     # The scalar e_c is the same for all images of a class: it is kept once for each of them and divided out.
     entropy = same @ (same * (correlation.abs().nan_to_num(0.0) + K).log()).sum(dim=1)  # e_{c(n)}, [N]
+    weight = (images > 1).double() / images  # adds up to the number of classes with several images
     if classes <= FEW_CLASSES:
         score = (entropy.abs() / images).sum()
+        compared = weight.sum() > 0
     else:
-        weight = (images > 1).double() / images
         mean = entropy / images
         score = (weight[:, None] * weight[None, :] * (mean[:, None] - mean[None, :]).abs()).sum()
         score = score / weight.sum().clamp(min=1)
+        compared = weight.sum() > 1.5  # differences between classes need two of them
     return undefined_where(
         score,
         (correlation.isnan().any(), "the input gradient of an image is constant"),
-        ((images < 2).all(), "no class has two images in the mini-batch"),
+        (~compared, "no class has two images in the mini-batch, or only one where classes are compared"),
     )

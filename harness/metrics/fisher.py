@@ -13,7 +13,7 @@ from zcbench.harness.passes.spec import ChannelFisher, Parameters
     cite="Theis et al.: Faster gaze prediction with dense networks and Fisher pruning, arXiv:1801.05787; "
     "as an architecture score: Abdelfattah et al., ICLR 2021, arXiv:2101.08134",
     caveats="The value of a channel is counted once for every weight of that channel, as zero-cost-nas and "
-    "NASLib do; the plain sum over channels ranks differently (.85 instead of .955 agreement with NASLib).",
+    "NASLib do; the plain sum over channels ranks architectures differently.",
     higher_is_better=True,
     weights=Parameters(),
     channels=ChannelFisher(),

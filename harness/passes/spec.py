@@ -22,7 +22,7 @@ class Inputs(StrEnum):
     PERTURBED = "perturbed"
     """x + 0.01 x', with the x of GAUSSIAN and x' ~ N(0, 1) drawn independently."""
     SHAPE = "shape"
-    """One image on the meta device: shapes only, no arithmetic."""
+    """Images on the meta device: shapes only, no arithmetic."""
 
 
 class Weights(StrEnum):

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -68,7 +69,9 @@ def test_precision_of_everything_says_nothing():
 def test_regret(score, k, value):
     found = regret_top(score, TRUTH, k=k, resamples=50)
     assert found.value == pytest.approx(value)
-    assert 0 <= found.low <= found.high <= 0.5 + 1e-12
+    # Of six architectures there is a value but no interval.
+    assert math.isnan(found.low)
+    assert "no interval for n = 6" in found.method
 
 
 @given(

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from zcbench.harness.analysis import correlation, picks
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.ranks import Policy
 from zcbench.harness.analysis.result import COLUMNS, CORRELATIONS, PICKS, SLICES
 from zcbench.harness.analysis.study import analyse
@@ -43,7 +44,8 @@ def test_every_statistic_is_there_for_every_slice(noisy, undefined):
     for row in found.rows:
         e = row.estimate
         assert math.isnan(e.value) == e.method.startswith("undefined: ")
-        assert math.isnan(e.value) or e.low <= e.value + 1e-9 or row.statistic in PICKS
+        assert math.isnan(e.value) or e.low <= e.value + 1e-9 or row.statistic in PICKS or e.n < FEWEST
+        assert math.isnan(e.low) or e.n >= FEWEST or "bootstrap" not in e.method
         assert row.metric != "constant" or math.isnan(e.value)
 
 

@@ -206,6 +206,15 @@ def test_epe_nas_needs_two_images_of_a_class() -> None:
     assert "no class has two images" in result.reason
 
 
+def test_epe_nas_compares_two_classes_beyond_a_hundred() -> None:
+    """One class with two images leaves only the difference of that class with itself."""
+    for labels, outcome in (([0, 0, 1, 2], Outcome.UNDEFINED), ([0, 0, 1, 1], Outcome.OK)):
+        data = MiniBatch(batch().inputs[:4], torch.tensor(labels), 120)
+        network = make("plain")
+        network.head = nn.Linear(5, 120).double()
+        assert score(network, data, [metrics()["epe_nas"]])["epe_nas"].outcome is outcome
+
+
 def test_swap_says_when_there_are_too_few_images() -> None:
     result = score(make("plain"), batch(8), [metrics()["swap"]])["swap"]
     assert result.outcome is Outcome.UNDEFINED

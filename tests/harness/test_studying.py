@@ -117,7 +117,7 @@ def test_scores_on_the_targets_images_go_first(
 
 def test_a_batch_without_two_images_of_a_class_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
     score("--sample", "1", "--metrics", "epe_nas")
-    assert "epe_nas will be undefined everywhere: take a --batch-size above 10" in capsys.readouterr().err
+    assert "epe_nas will be undefined everywhere: take a --batch-size of at least 12" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,12 @@ def test_parameters_have_bounds(metrics: str, text: str, capsys: pytest.CaptureF
 def test_one_and_one_point_zero_are_one_metric(capsys: pytest.CaptureFixture[str]) -> None:
     command("plan", "--metrics", "swap_regularised(mu=1000,sigma=100),swap_regularised(sigma=1e2,mu=1000.0)")
     assert "1 metrics: swap_regularised(mu=1000.0,sigma=100.0)" in capsys.readouterr().out
+
+
+def test_a_run_without_truth_says_so_before_it_scores(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    score("--sample", "12")
+    truth()
+    arguments = ["run", "--dataset", "gaussian", "--sample", "3", "--sample-seed", "77", "--truth", "t.parquet"]
+    assert command(*arguments, "--metrics", "params", "--out", "r") == 2
+    assert "none of the 3 architectures has a ground truth" in capsys.readouterr().err
+    assert not (place / "r").exists()
