@@ -18,7 +18,6 @@ from zcbench.harness.passes.spec import (
     ActivationPatterns,
     BatchVariance,
     ChannelFisher,
-    Logits,
     MultiplyAccumulates,
     PoolInput,
     Quantity,
@@ -62,6 +61,7 @@ class ActivationPatternsRecorder:
     def __init__(self, quantity: ActivationPatterns) -> None:
         self.quantity = quantity
         self._codes: list[Tensor] = []
+        self._too_many = False
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Pack one layer; the authors' code looks at ReLUs with 4-D values only."""
@@ -69,7 +69,8 @@ class ActivationPatternsRecorder:
             return
         signs = (output.detach() > 0).flatten(1)  # [S, V]
         if len(signs) > MAX_PATTERN_BITS:
-            raise Undefined(f"patterns of more than {MAX_PATTERN_BITS} images do not fit an integer")
+            self._too_many = True  # raised by value(): here it would end a pass that other quantities share
+            return
         dtype = torch.int32 if len(signs) < 32 else torch.int64
         code = torch.zeros_like(signs[0], dtype=dtype)
         for row in signs:
@@ -78,6 +79,8 @@ class ActivationPatternsRecorder:
 
     def value(self) -> Tensor:
         """Return the number of distinct patterns, int64 []: sorted neighbours that differ, plus one."""
+        if self._too_many:
+            raise Undefined(f"patterns of more than {MAX_PATTERN_BITS} images do not fit an integer")
         if not self._codes:
             raise Undefined("the network has no nn.ReLU layer with 4-D values")
         codes = torch.cat(self._codes).sort().values
@@ -92,17 +95,21 @@ class BatchVarianceRecorder:
     def __init__(self, quantity: BatchVariance) -> None:
         self.quantity = quantity
         self._variances: dict[str, Tensor] = {}
+        self._without: str | None = None
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Divide what one update from zero left in ``running_var`` by the momentum."""
         assert isinstance(module, nn.BatchNorm2d)
         if module.running_var is None:
-            raise Undefined(f"batch norm {name} keeps no running statistics")
+            self._without = name
+            return
         momentum = 1.0 if module.momentum is None else module.momentum
         self._variances[name] = module.running_var.detach().double().mean() / momentum
 
     def value(self) -> dict[str, Tensor]:
         """Return {name: []}, empty for a network without BatchNorm2d."""
+        if self._without is not None:
+            raise Undefined(f"batch norm {self._without} keeps no running statistics")
         return self._variances
 
 
@@ -124,18 +131,6 @@ class PoolInputRecorder:
         if self._features is None:
             raise Undefined("the network has no nn.AdaptiveAvgPool2d before which to look")
         return self._features
-
-
-class LogitsRecorder:
-    """Keeps nothing by itself: the pass hands the logits over."""
-
-    types = ()
-
-    def __init__(self, quantity: Logits) -> None:
-        self.quantity = quantity
-
-    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Nothing to see: no type of module is watched."""
 
 
 class MultiplyAccumulatesRecorder:

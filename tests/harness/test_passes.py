@@ -222,6 +222,20 @@ def test_patterns_pack_any_number_of_images() -> None:
     assert "do not fit" in str(found)
 
 
+def test_a_quantity_without_value_does_not_take_its_pass_along() -> None:
+    """Patterns of 63 images do not exist; the gram and the gradient of the same forward do."""
+    quantities = [ActivationPatterns(), ReluGram(), ParamGradient(), BatchVariance()]
+    network = make("plain")
+    network.body[1].track_running_stats = False
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        network.body[1].register_buffer(name, None)
+    found = evaluate(network, batch(63), plan(quantities), key=KEY).values
+    assert "do not fit" in str(found[ActivationPatterns()])
+    assert "keeps no running statistics" in str(found[BatchVariance()])
+    assert found[ReluGram()].shape == (63, 63)
+    assert set(found[ParamGradient()]) == {"body.0.weight", "body.3.weight", "head.weight"}
+
+
 def test_an_overwritten_output_is_refused_or_copied() -> None:
     class Overwrites(nn.Module):
         def __init__(self) -> None:
