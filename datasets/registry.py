@@ -15,8 +15,8 @@ GROUP = "zcbench.benchmarks"
 def benchmarks() -> dict[str, Benchmark]:
     """Return every benchmark by name.
 
-    A benchmark is an object named ``BENCHMARK`` in a sub-package of zcbench.datasets, or one that an
-    entry point of the group ``zcbench.benchmarks`` names.
+    A benchmark is an object named ``BENCHMARK`` in a sub-package of zcbench.datasets, one of several in a
+    tuple named ``BENCHMARKS`` there, or one that an entry point of the group ``zcbench.benchmarks`` names.
 
     Raises:
         ZcbenchError: if a plug-in cannot be imported, or two benchmarks have one name.
@@ -25,8 +25,9 @@ def benchmarks() -> dict[str, Benchmark]:
     for module in pkgutil.iter_modules(zcbench.datasets.__path__):
         if module.ispkg:
             package = importlib.import_module(f"zcbench.datasets.{module.name}")
-            if hasattr(package, "BENCHMARK"):
-                _add(found, package.BENCHMARK, package.__name__)
+            single = (package.BENCHMARK,) if hasattr(package, "BENCHMARK") else ()
+            for offered in getattr(package, "BENCHMARKS", single):
+                _add(found, offered, package.__name__)
     for point in importlib.metadata.entry_points(group=GROUP):
         try:
             offered = point.load()

@@ -106,6 +106,25 @@ class TruthTable:
         table._remarks = Remarks()
         return table
 
+    @classmethod
+    def from_parquets(cls, paths: Sequence[Path], *, curves: bool = False) -> TruthTable:
+        """Read several tidy Parquet files as one table.
+
+        Args:
+            paths: one file or more.
+            curves: as in `from_parquet`.
+
+        Raises:
+            MissingFileError: if one of them is not there.
+            ZcbenchError: if one is damaged or of another form, or two hold the same measurement.
+        """
+        tables = [cls.from_parquet(path, curves=curves) for path in paths]
+        if len(tables) == 1:
+            return tables[0]
+        name = " and ".join(str(path) for path in paths)
+        frames = [table._frame.astype(object) for table in tables]
+        return cls(pd.concat(frames, ignore_index=True).infer_objects(), name)
+
     @property
     def frame(self) -> pd.DataFrame:
         """A copy of the rows."""

@@ -9,6 +9,7 @@ from zcbench.datasets.images import Batch
 from zcbench.harness.candidate import Candidate
 from zcbench.harness.initialise import Initialisation
 from zcbench.harness.metric import Metric
+from zcbench.harness.options import joined
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Row, Store
 from zcbench.harness.types import Architecture, Recipe
@@ -48,6 +49,7 @@ class Job:
                 dataset=self.batch.dataset, split=self.batch.split, images=self.batch.digest,
                 preprocessing=self.batch.preprocessing, batch_size=len(self.batch.inputs),
                 batch_seed=self.batch.seed, init=str(self.init), init_seed=seed,
+                network=joined(self.space.network),
             )
             for seed in range(self.seeds)
         ]  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
-from zcbench.harness.types import Architecture
+from zcbench.harness import options
+from zcbench.harness.types import Architecture, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class SearchSpace(Protocol):
-    """A finite set of architectures that can be printed, parsed, sampled and built."""
+    """A finite set of architectures that can be printed, parsed, sampled and built.
+
+    A space inherits from this class, which gives it the members that most spaces do not need. A space that
+    builds its networks in several sizes is a frozen dataclass with one `zcbench.harness.options.option` field
+    for each thing that can be chosen: what was chosen becomes part of the recipe of every score.
+    """
 
     @property
     def name(self) -> str:
@@ -27,9 +33,40 @@ class SearchSpace(Protocol):
     def version(self) -> int:
         """Rises whenever the built network changes, so that old scores are not mixed with new ones."""
 
+    @property
+    def listed(self) -> bool:
+        """Whether iterating over the space is feasible; if not, it can be sampled, or read from a table."""
+        return True
+
+    @property
+    def task(self) -> Task | None:
+        """What the network predicts; None: the classes of whatever image dataset it is scored on."""
+        return None
+
+    @property
+    def network(self) -> Mapping[str, options.Value]:
+        """Everything that can be chosen about the built network, with what is chosen."""
+        return options.values(self)
+
+    def configured(self, chosen: Mapping[str, str]) -> Self:
+        """Return the same space with networks built another way.
+
+        Args:
+            chosen: names of `network` to values, as text.
+
+        Raises:
+            ZcbenchError: for a name or a value that there is not.
+        """
+        return options.configured(self, chosen)
+
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Architecture]: ...
+    def __iter__(self) -> Iterator[Architecture]:
+        """Yield every architecture.
+
+        Raises:
+            ZcbenchError: if the space is not `listed`.
+        """
 
     def parse(self, text: str) -> Architecture:
         """Parse the space's own string; the result prints unchanged.
@@ -39,20 +76,25 @@ class SearchSpace(Protocol):
         """
 
     def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Return n different architectures, drawn uniformly by a generator with this seed."""
+        """Return n different architectures, drawn at random by a generator with this seed.
+
+        They are drawn uniformly, or as the benchmark's own code draws them where that is not uniform. A
+        larger sample begins with the smaller one of the same seed.
+        """
 
     def unique_id(self, architecture: Architecture) -> str:
         """Name the class of architectures that the benchmark regards as the same; never a key."""
 
-    def disconnected(self, architecture: Architecture) -> str | None:
+    def disconnected(self, architecture: Architecture) -> str | None:  # noqa: ARG002
         """Say why the network's output cannot depend on its input, or None where it does."""
+        return None
 
     def build(self, architecture: Architecture, classes: int) -> nn.Module:
         """Build the network on the meta device: shapes without weights, to be initialised afterwards.
 
         Args:
             architecture: the candidate.
-            classes: number of classes of the dataset.
+            classes: number of classes of the dataset; a space with a `task` of its own does not look at it.
         """
 
 
@@ -95,25 +137,36 @@ class Benchmark(Protocol):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Datasets that its architectures were trained on."""
+        """Datasets (or tasks) that its architectures were trained on."""
 
     @property
     def default_sources(self) -> tuple[str, ...]:
         """Ground-truth sources in the order in which they are taken where several remain."""
 
     @property
+    def default_split(self) -> str:
+        """The split that is meant where nobody names one: what publications on this benchmark use."""
+        return "test"
+
+    @property
     def populations(self) -> Mapping[str, Callable[[Architecture], bool]]:
         """Named subsets of the space that published tables use, e.g. ``no_dead_edge``."""
+        return {"all": lambda architecture: True}  # noqa: ARG005
 
     def availability(self) -> list[Availability]:
         """List every known source of ground truth, present or not; never opens a socket."""
 
-    def truth(self, *, source: str | None = None, path: Path | None = None) -> TruthTable:
+    def truth(
+        self, *, source: str | None = None, path: Path | None = None, architectures: Sequence[str] | None = None
+    ) -> TruthTable:
         """Load the ground-truth table.
 
         Args:
             source: only this source.
-            path: a tidy Parquet file to read instead of the default tables.
+            path: what to read instead of the default tables: a tidy Parquet file, or whatever else the
+                benchmark reads directly, such as the folder of a surrogate ensemble.
+            architectures: the ones that will be asked for; a surrogate predicts these and no others. A
+                table is not cut down to them.
 
         Raises:
             MissingFileError: where the table is not there.

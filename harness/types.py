@@ -37,6 +37,36 @@ class Architecture:
         return self.id
 
 
+class Loss(StrEnum):
+    """What a network is trained to make small; always the mean over everything that is predicted."""
+
+    CROSS_ENTROPY = "cross_entropy"
+    MEAN_SQUARED = "mean_squared"
+    MEAN_ABSOLUTE = "mean_absolute"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a network predicts, where that is not the class of an image of the dataset.
+
+    Attributes:
+        name: the benchmark's name of the task, e.g. ``room_layout``.
+        loss: what is differentiated for the metrics that look at the loss.
+        outputs: number of classes, of values or of channels.
+        dense: whether there is one prediction for every pixel, [N, outputs, H, W], or one for the image.
+    """
+
+    name: str
+    loss: Loss
+    outputs: int
+    dense: bool = False
+
+    @property
+    def classifies(self) -> bool:
+        """Whether every image has one class."""
+        return self.loss is Loss.CROSS_ENTROPY and not self.dense
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything besides architecture and metric that a score depends on.
@@ -51,6 +81,7 @@ class Recipe:
         init: name and version of the weight initialisation, e.g. ``pytorch@1``.
         init_seed: seed of the initialisation.
         dtype: floating-point type of the shared passes.
+        network: how the space built its networks, ``cells=8,channels=32``; empty where there is no choice.
     """
 
     dataset: str
@@ -62,10 +93,17 @@ class Recipe:
     init: str
     init_seed: int
     dtype: str = "float32"
+    network: str = ""
 
     def to_json(self) -> str:
-        """Return the recipe as canonical JSON (sorted keys, no spaces)."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Return the recipe as canonical JSON (sorted keys, no spaces); an empty ``network`` is left out.
+
+        So a recipe of a space without a choice has the digest that it had before networks could be chosen.
+        """
+        content = asdict(self)
+        if not self.network:
+            del content["network"]
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property
     def digest(self) -> str:

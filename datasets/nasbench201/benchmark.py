@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -84,7 +84,14 @@ class NasBench201:
                 found.append(Missing(source, reason))
         return found
 
-    def truth(self, *, source: str | None = None, path: Path | None = None) -> TruthTable:
+    @property
+    def default_split(self) -> str:
+        """Publications use the test accuracy."""
+        return "test"
+
+    def truth(
+        self, *, source: str | None = None, path: Path | None = None, architectures: Sequence[str] | None = None
+    ) -> TruthTable:
         """Load the ground truth.
 
         Args:
@@ -92,6 +99,7 @@ class NasBench201:
                 is given.
             path: a tidy Parquet file. By default ``nasbench201.parquet`` in the folder that
                 ``ZCBENCH_DATA`` names, or the embedded table where that variable is not set.
+            architectures: not needed: a table has what it has.
 
         Raises:
             MissingFileError: if the table is not there.

@@ -2,58 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from zcbench.datasets import unpickle
+from zcbench.datasets.conversion import Row, Summary, convert_tidy, write_rows
 from zcbench.datasets.nasbench201 import nats, official
-from zcbench.datasets.nasbench201.genotype import Space
-from zcbench.datasets.nasbench201.record import Cell, Row, Rows, check_cell, version_of
-from zcbench.datasets.tidy import SCHEMA
-from zcbench.datasets.truth import TruthTable
+from zcbench.datasets.nasbench201.genotype import Space, parse_cell
+from zcbench.datasets.nasbench201.record import Cell, Rows, version_of
 from zcbench.harness.errors import MissingFileError, ZcbenchError
-from zcbench.harness.replace import replacing
-
-ROW_GROUP = 100_000
-"""Rows that are held in memory before they are written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a conversion wrote.
-
-    Attributes:
-        rows: number of rows.
-        architectures: number of different cells.
-        datasets: datasets that have rows, sorted.
-        sources: sources that have rows, sorted.
-        ignored: datasets and evaluation sets of the file that were left out.
-    """
-
-    rows: int
-    architectures: int
-    datasets: tuple[str, ...]
-    sources: tuple[str, ...]
-    ignored: tuple[str, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether every cell of the space is there."""
-        return self.architectures == len(Space())
-
-    def describe(self) -> str:
-        """Say in one line what was written."""
-        text = (
-            f"{self.rows} rows of {self.architectures} of {len(Space())} architectures"
-            f"{'' if self.complete else ' (a part of the benchmark)'} "
-            f"on {', '.join(self.datasets)} from {', '.join(self.sources)}"
-        )
-        return text + (f"; left out: {', '.join(self.ignored)}" if self.ignored else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +44,11 @@ def convert(path: Path, out: Path, *, curves: bool = False, progress: bool | Non
     """
     given = _detect(path)
     if given is None:
-        return _convert_tidy(path, out)
+        return convert_tidy(path, out, check=parse_cell, space=len(Space()))
     rows = Rows(given.source, curves=curves)
     disable = None if progress is None else not progress
-    with (
-        replacing(out) as temporary,
-        tqdm(given.read(), given.title, given.cells, unit="cell", disable=disable) as cells,
-    ):
-        summary = _write(_rows(cells, rows), temporary)
-        if not summary.rows:
-            raise ZcbenchError(f"cannot use {path}: it holds no accuracies")
+    with tqdm(given.read(), given.title, given.cells, unit="cell", disable=disable) as cells:
+        summary = write_rows(_rows(cells, rows), out, name=str(path), space=len(Space()))
     return replace(summary, ignored=tuple(sorted(rows.ignored)))
 
 
@@ -108,34 +61,6 @@ def _rows(cells: Iterable[Cell], rows: Rows) -> Iterator[Row]:
         if texts & seen:
             raise ZcbenchError(f"cannot use {name}: the cell {texts.pop()} occurs twice")
         seen |= texts
-
-
-def _write(rows: Iterator[Row], path: Path) -> Summary:
-    """Write the rows in groups, so that only one group is in memory."""
-    names: dict[str, set[Any]] = {"architecture": set(), "dataset": set(), "source": set()}
-    number = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        while group := list(islice(rows, ROW_GROUP)):
-            columns = dict(zip(SCHEMA.names, zip(*group, strict=True), strict=True))
-            writer.write_table(pa.table(columns, schema=SCHEMA))
-            number += len(group)
-            for column, present in names.items():
-                present.update(columns[column])
-    return _summary(number, names)
-
-
-def _convert_tidy(path: Path, out: Path) -> Summary:
-    table = TruthTable.from_parquet(path, curves=True)
-    names = {column: set(table.frame[column]) for column in ("architecture", "dataset", "source")}
-    for cell in names["architecture"]:
-        check_cell(cell, str(path))
-    table.write(out)
-    return _summary(len(table), names)
-
-
-def _summary(rows: int, names: dict[str, set[Any]]) -> Summary:
-    datasets, sources = tuple(sorted(names["dataset"])), tuple(sorted(names["source"]))
-    return Summary(rows, len(names["architecture"]), datasets, sources)
 
 
 def _detect(path: Path) -> _Input | None:

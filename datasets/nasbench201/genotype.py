@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from zcbench.harness.errors import ZcbenchError, did_you_mean
+from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def has_dead_edge(genotype: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class Space(SearchSpace):
     """The search space of NAS-Bench-201; see `zcbench.harness.space.SearchSpace`.
 
     Attributes:

@@ -21,14 +21,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from zcbench.datasets.conversion import Row
 from zcbench.datasets.nasbench201.genotype import parse_cell
 from zcbench.harness.errors import ZcbenchError
 
 Record: TypeAlias = Mapping[str, Any]
 """One cell under one training budget."""
-
-Row: TypeAlias = tuple[str, str, str, int, int, str, float, str, str]
-"""Values of `zcbench.datasets.tidy.TRUTH_COLUMNS`."""
 
 DATASETS = {
     "cifar10": "cifar10",

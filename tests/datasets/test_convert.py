@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from zcbench.datasets.nasbench201 import convert as conversion
+from zcbench.datasets import conversion
 from zcbench.datasets.nasbench201.convert import convert
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.datasets.nasbench201.live import from_api
-from zcbench.datasets.tidy import TRUTH_COLUMNS
+from zcbench.datasets.tidy import SCHEMA, TRUTH_COLUMNS
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import MissingFileError, UnsafeFileError, ZcbenchError
 
@@ -184,7 +184,13 @@ def test_rows_are_written_in_groups(tmp_path, monkeypatch):
     monkeypatch.setattr(conversion, "ROW_GROUP", 40)
     out = tmp_path / "out.parquet"
     summary = convert(nats_folder(tmp_path), out)
-    assert pq.ParquetFile(out).num_row_groups == -(-summary.rows // 40)
+    file = pq.ParquetFile(out)
+    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+    assert sum(group.num_rows for group in groups) == summary.rows
+    assert max(group.num_rows for group in groups) <= 40
+    for name in ("dataset", "split", "epochs", "metric", "source", "kind"):  # each group is of one kind
+        place = SCHEMA.names.index(name)
+        assert all(g.column(place).statistics.min == g.column(place).statistics.max for g in groups)
     assert pq.read_schema(out).names == list(TRUTH_COLUMNS)
     assert len(TruthTable.from_parquet(out)) == summary.rows
 

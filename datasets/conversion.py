@@ -1,0 +1,143 @@
+"""Writes a ground-truth table row by row, in an order that later reads only what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zcbench.datasets.tidy import SCHEMA
+from zcbench.datasets.truth import TruthTable
+from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.replace import replacing
+
+Row: TypeAlias = tuple[str, str, str, int, int, str, float, str, str]
+"""Values of `zcbench.datasets.tidy.TRUTH_COLUMNS`: architecture, dataset, split, epochs, seed, metric, value,
+source, kind."""
+
+ROW_GROUP = 100_000
+"""Rows of one kind that are held in memory before they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a conversion wrote.
+
+    Attributes:
+        rows: number of rows.
+        architectures: number of different architectures.
+        datasets: datasets that have rows, sorted.
+        sources: sources that have rows, sorted.
+        space: number of architectures of the search space; 0 where having all of them is no aim.
+        ignored: what the files hold beyond that and was left out, in words.
+    """
+
+    rows: int
+    architectures: int
+    datasets: tuple[str, ...]
+    sources: tuple[str, ...]
+    space: int = 0
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every architecture of the space is there."""
+        return self.architectures == self.space
+
+    def describe(self) -> str:
+        """Say in one line what was written."""
+        of = f" of {self.space}" if self.space else ""
+        part = " (a part of the benchmark)" if self.space and not self.complete else ""
+        text = (
+            f"{self.rows} rows of {self.architectures}{of} architectures{part} "
+            f"on {', '.join(self.datasets)} from {', '.join(self.sources)}"
+        )
+        return text + (f"; left out: {', '.join(self.ignored)}" if self.ignored else "")
+
+
+def write_rows(rows: Iterable[Row], out: Path, *, name: str, space: int = 0) -> Summary:
+    """Write rows as a Parquet table, which appears whole or not at all.
+
+    Every row group holds rows of one dataset, split, number of epochs, metric, source and kind (the epochs of
+    ``accuracy_curve_*`` may mix), so that a reader finds those it wants by the statistics of the groups
+    alone. At most `ROW_GROUP` rows of each such kind are in memory.
+
+    Args:
+        rows: the rows, in any order; an error that they raise leaves nothing behind.
+        out: the file.
+        name: what to call their origin in an error.
+        space: number of architectures of the space, see `Summary`.
+
+    Raises:
+        MissingFileError: if the folder of ``out`` is not there.
+        ZcbenchError: if there are no rows, or the file cannot be written.
+    """
+    with replacing(out) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        groups = _Groups(writer)
+        for row in rows:
+            groups.add(row)
+        groups.finish()
+        if not groups.rows:
+            raise ZcbenchError(f"cannot use {name}: it holds no ground truth")
+    datasets, sources = tuple(sorted(groups.datasets)), tuple(sorted(groups.sources))
+    return Summary(groups.rows, len(groups.architectures), datasets, sources, space)
+
+
+class _Groups:
+    """Collects rows by kind and writes each kind when it fills a row group."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self._waiting: dict[tuple[object, ...], list[Row]] = {}
+        self.rows = 0
+        self.architectures: set[str] = set()
+        self.datasets: set[str] = set()
+        self.sources: set[str] = set()
+
+    def add(self, row: Row) -> None:
+        architecture, dataset, split, epochs, _, metric, _, source, kind = row
+        self.rows += 1
+        self.architectures.add(architecture)
+        self.datasets.add(dataset)
+        self.sources.add(source)
+        curve = metric.startswith("accuracy_curve_")
+        waiting = self._waiting.setdefault((dataset, split, None if curve else epochs, metric, source, kind), [])
+        waiting.append(row)
+        if len(waiting) >= ROW_GROUP:
+            self._write(waiting)
+
+    def finish(self) -> None:
+        for waiting in self._waiting.values():
+            if waiting:
+                self._write(waiting)
+
+    def _write(self, waiting: list[Row]) -> None:
+        columns = dict(zip(SCHEMA.names, zip(*waiting, strict=True), strict=True))
+        self._writer.write_table(pa.table(columns, schema=SCHEMA))
+        waiting.clear()
+
+
+def convert_tidy(path: Path, out: Path, *, check: Callable[[str], object], space: int = 0) -> Summary:
+    """Check a table that is tidy already and write it anew, in the order of `write_rows`.
+
+    Args:
+        path: the table.
+        out: the file to write.
+        check: called with every architecture; raises for one that does not belong to the space.
+        space: number of architectures of the space, see `Summary`.
+
+    Raises:
+        MissingFileError: if there is no such file.
+        ZcbenchError: if it is damaged or of another form, or cannot be written.
+    """
+    frame = TruthTable.from_parquet(path, curves=True).frame
+    for architecture in frame["architecture"].unique():
+        try:
+            check(str(architecture))
+        except ZcbenchError as error:
+            raise ZcbenchError(f"cannot use {path}: {error}") from error
+    return write_rows(frame.astype(object).itertuples(index=False, name=None), out, name=str(path), space=space)

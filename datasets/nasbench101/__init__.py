@@ -1,0 +1,1 @@
+"""NAS-Bench-101: search space, networks and the accuracies of its trained architectures."""
