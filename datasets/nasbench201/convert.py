@@ -9,8 +9,8 @@ from tqdm import tqdm
 from zcbench.datasets import unpickle
 from zcbench.datasets.conversion import Row, Summary, convert_tidy, write_rows
 from zcbench.datasets.nasbench201 import nats, official
-from zcbench.datasets.nasbench201.genotype import Space, parse_cell
-from zcbench.datasets.nasbench201.record import Cell, Rows, version_of
+from zcbench.datasets.nasbench201.genotype import Space
+from zcbench.datasets.nasbench201.record import Cell, Rows, check_cell, version_of
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 
 
@@ -44,7 +44,7 @@ def convert(path: Path, out: Path, *, curves: bool = False, progress: bool | Non
     """
     given = _detect(path)
     if given is None:
-        return convert_tidy(path, out, check=parse_cell, space=len(Space()))
+        return convert_tidy(path, out, check=check_cell, space=len(Space()))
     rows = Rows(given.source, curves=curves)
     disable = None if progress is None else not progress
     with tqdm(given.read(), given.title, given.cells, unit="cell", disable=disable) as cells:

@@ -87,7 +87,9 @@ class Rows:
             ZcbenchError: if it is not of the benchmark's form or not of the topology space.
         """
         try:
-            check_cell(record["arch_str"], name)
+            check_cell(record["arch_str"])
+        except ZcbenchError as error:
+            raise ZcbenchError(f"cannot use {name}: {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
             raise _unreadable(name, error) from error
         try:
@@ -124,12 +126,8 @@ class Rows:
                 self.ignored.add(f"set {part} of {dataset}")
 
 
-def check_cell(text: str, name: str) -> None:
+def check_cell(text: str) -> None:
     """Refuse what is no cell of the topology space.
-
-    Args:
-        text: the architecture string.
-        name: what to call its origin in an error.
 
     Raises:
         ZcbenchError: with what is wrong; of the other space of NATS-Bench it is the whole file.
@@ -137,12 +135,12 @@ def check_cell(text: str, name: str) -> None:
     try:
         parse_cell(text)
     except ZcbenchError as error:
-        if _SIZES.fullmatch(text):
-            raise ZcbenchError(
-                f'cannot use {name}: "{text}" is an architecture of the size search space (NATS-sss), and only '
-                "the topology search space (NATS-tss) belongs to nasbench201: give files of NATS-tss"
-            ) from error
-        raise ZcbenchError(f"cannot use {name}: {error}") from error
+        if not _SIZES.fullmatch(text):
+            raise
+        raise ZcbenchError(
+            f'"{text}" is an architecture of the size search space (NATS-sss), and only the topology search '
+            "space (NATS-tss) belongs to nasbench201: convert it with zcbench data convert natsbench_size"
+        ) from error
 
 
 def version_of(name: str, otherwise: str) -> str:
