@@ -17,7 +17,7 @@ Draw = Callable[[nn.Module, str, tuple[int, ...], Generator], Tensor]
 
 @dataclass(frozen=True)
 class Initialisation:
-    """How the weights of convolutions and linear layers are drawn; norms always start at 1 and 0.
+    """How the weights of convolutions, also transposed ones, and linear layers are drawn; norms start at 1 and 0.
 
     Attributes:
         name: its name on the command line.
@@ -40,7 +40,11 @@ def seeded(*key: object) -> Generator:
 
 
 def _fan_in(module: nn.Module) -> int:
-    """Number of inputs that one output of a convolution or linear layer sums over."""
+    """Number of inputs that one output of a convolution or linear layer sums over.
+
+    For a transposed convolution this is PyTorch's own count, weight.shape[1:], which is the number of outputs that
+    one input reaches.
+    """
     weight = module.weight
     assert isinstance(weight, Tensor)
     return math.prod(weight.shape[1:])
@@ -97,7 +101,7 @@ def draw(network: nn.Module, init: Initialisation, generator: Generator) -> dict
         Float32 tensors on the CPU by parameter name.
 
     Raises:
-        ZcbenchError: for a parameter of a module that is no Conv2d, Linear or normalisation.
+        ZcbenchError: for a parameter of a module that is no convolution, Linear or normalisation.
     """
     return {
         full: _one(module, full, name, tuple(parameter.shape), init, generator)
@@ -114,13 +118,13 @@ def _parameters(network: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Pa
 def _one(
     module: nn.Module, full: str, name: str, shape: tuple[int, ...], init: Initialisation, generator: Generator
 ) -> Tensor:
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         return init.draw(module, name, shape, generator)
     if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.GroupNorm | nn.LayerNorm):
         return torch.ones(shape) if name == "weight" else torch.zeros(shape)
     raise ZcbenchError(
         f"no initialisation is defined for parameter {full} of {type(module).__name__}: "
-        "only Conv2d, Linear and normalisation layers are known"
+        "only Conv2d, ConvTranspose2d, Linear and normalisation layers are known"
     )
 
 

@@ -44,6 +44,11 @@ class SearchSpace(Protocol):
         return None
 
     @property
+    def resolution(self) -> int | None:
+        """Height and width of the images that the benchmark trained on; None: those of the image dataset."""
+        return None
+
+    @property
     def network(self) -> Mapping[str, options.Value]:
         """Everything that can be chosen about the built network, with what is chosen."""
         return options.values(self)

@@ -131,6 +131,7 @@ def _mini_batch(job: Job, device: torch.device) -> MiniBatch:
         like_images(torch.from_numpy(job.batch.inputs).to(device)),
         torch.from_numpy(job.batch.targets).to(device),
         job.batch.classes,
+        job.batch.task,
     )
 
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from zcbench.datasets.images import cifar, embedded, imagenet16
 from zcbench.datasets.images.batch import Batch, Pixels, balanced_draw
+from zcbench.datasets.images.tasks import for_task, resized
 from zcbench.harness.errors import ZcbenchError, unknown
 
-__all__ = ["Batch", "DatasetInfo", "datasets", "load"]
+__all__ = ["Batch", "DatasetInfo", "datasets", "for_task", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def datasets() -> dict[str, DatasetInfo]:
     return {info.name: info for info in _DATASETS}
 
 
-def load(dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = None) -> Batch:
+def load(
+    dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = None, resolution: int | None = None
+) -> Batch:
     """Draw one mini-batch.
 
     The counts per class differ by at most one; the classes that get one more are drawn at random. The
@@ -77,6 +80,8 @@ def load(dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = 
         batch_size: N.
         seed: seed of the draw.
         folder: folder of the image files; None for ``$ZCBENCH_DATA/images``.
+        resolution: height and width of an input; None for those of the dataset. Images of another size are
+            resized, which the batch's ``preprocessing`` says; gaussian inputs are drawn in that size.
 
     Raises:
         MissingFileError: if the dataset needs files that are not there.
@@ -91,7 +96,7 @@ def load(dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = 
         )
     generator = np.random.default_rng(seed)
     if dataset == "gaussian":
-        pixels = embedded.gaussian(batch_size, generator)
+        pixels = embedded.gaussian(batch_size, generator, side=resolution or info.side)
         chosen = np.arange(batch_size)
     else:
         pixels = _read(info, folder)
@@ -100,10 +105,12 @@ def load(dataset: str, *, batch_size: int, seed: int = 0, folder: Path | None = 
     if info.mean:
         mean, std = (np.array(v, dtype=np.float32).reshape(1, -1, 1, 1) for v in (info.mean, info.std))
         inputs = (inputs - mean) / std
+    said = info.preprocessing
+    if resolution is not None and resolution != info.side:
+        inputs = resized(inputs, resolution)
+        said += f", {resolution}x{resolution}" + ("" if dataset == "gaussian" else f" (bilinear, from {info.side})")
     targets = pixels.labels[chosen]
-    return Batch(
-        np.ascontiguousarray(inputs), targets, info.classes, dataset, pixels.split, info.preprocessing, seed
-    )
+    return Batch(np.ascontiguousarray(inputs), targets, info.classes, dataset, pixels.split, said, seed)
 
 
 def _read(info: DatasetInfo, folder: Path | None) -> Pixels:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.types import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,21 +31,24 @@ class Batch:
 
     Attributes:
         inputs: float32 [N, 3, H, W], C-contiguous.
-        targets: int64 [N].
-        classes: number of classes of the dataset, not of the batch.
+        targets: int64 [N] classes; for a task of another kind int64 [N, H, W] classes of pixels, or float32
+            values of the shape of the network's output.
+        classes: number of classes of the dataset or task, not of the batch.
         dataset: name of the dataset.
         split: the part of the dataset that the images come from.
         preprocessing: how pixels became inputs, in words.
         seed: seed of the draw.
+        task: what the network predicts; None: the class of every image.
     """
 
     inputs: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    targets: NDArray[np.int64] | NDArray[np.float32]
     classes: int
     dataset: str
     split: str
     preprocessing: str
     seed: int
+    task: Task | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -54,7 +58,7 @@ class Batch:
         """Sixteen hexadecimal digits of the SHA-256 of inputs and targets (little-endian bytes)."""
         content = hashlib.sha256()
         content.update(self.inputs.astype("<f4", copy=False).tobytes())
-        content.update(self.targets.astype("<i8", copy=False).tobytes())
+        content.update(self.targets.astype("<i8" if self.targets.dtype.kind == "i" else "<f4", copy=False).tobytes())
         return content.hexdigest()[:16]
 
 

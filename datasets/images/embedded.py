@@ -23,12 +23,12 @@ def digits() -> Pixels:
     return Pixels(np.repeat(large[:, None], 3, axis=1), loaded.target.astype(np.int64), "all")
 
 
-def gaussian(n: int, generator: np.random.Generator) -> Pixels:
+def gaussian(n: int, generator: np.random.Generator, *, side: int = SIDE) -> Pixels:
     """Return n inputs of independent standard normal values, with random labels.
 
     It is a dataset of its own, never a replacement for one that is missing. The counts of its labels
     per class differ by at most one.
     """
     labels = balanced_labels(CLASSES, n, generator)
-    values = generator.standard_normal((n, 3, SIDE, SIDE), dtype=np.float32)
+    values = generator.standard_normal((n, 3, side, side), dtype=np.float32)
     return Pixels(values, labels, "random")

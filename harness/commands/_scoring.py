@@ -139,7 +139,8 @@ def run_with_progress(
 
 def _warn_of_single_images(job: Job) -> None:
     """Say before the work what a mini-batch without two images of a class leaves undefined."""
-    single = len(set(job.batch.targets.tolist())) == len(job.batch.targets)
+    targets = job.batch.targets
+    single = targets.ndim == 1 and len(set(targets.tolist())) == len(targets)
     named = [m.key for m in job.metrics if m.name == "epe_nas"]
     if single and named:
         click.echo(

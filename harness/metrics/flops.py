@@ -20,7 +20,8 @@ def flops(counts: dict[str, int]) -> Tensor:
     """Count multiply-accumulates for one image, in millions.
 
     Σ over Conv2d and Linear layers of (output values × weights for each of them), plus one for each bias
-    entry of a Linear layer: what the official records of NAS-Bench-201 call ``flop``.
+    entry of a Linear layer: what the official records of NAS-Bench-201 call ``flop``. A transposed convolution
+    counts input values × weights for each of them.
 
     Args:
         counts: multiply-accumulates by layer.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,12 +31,21 @@ from zcbench.harness.passes.spec import (
     ParamGradient,
     Quantity,
     Target,
+    VectorOutput,
     Weights,
 )
 from zcbench.harness.passes.state import fresh_buffers, like_images, norm, prunable, resolve, training
 from zcbench.harness.timing import Clock
+from zcbench.harness.types import Loss, Task
 
 PERTURBATION = 0.01
+
+LOSSES: Mapping[Loss, Callable[[Tensor, Tensor], Tensor]] = {
+    Loss.CROSS_ENTROPY: functional.cross_entropy,
+    Loss.MEAN_SQUARED: functional.mse_loss,
+    Loss.MEAN_ABSOLUTE: functional.l1_loss,
+}
+"""Each is the mean over all images, and over all pixels and values of an image."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,16 @@ class MiniBatch:
 
     Attributes:
         inputs: [N, c, h, w]; its type is that of all passes that do not ask for float64.
-        targets: int64 [N].
+        targets: what the loss compares the output with: int64 [N] classes; for a `task` of another kind int64
+            [N, H, W] classes of pixels, or values of the shape of the output.
         classes: C.
+        task: what the network predicts; None: the class of every image.
     """
 
     inputs: Tensor
     targets: Tensor
     classes: int
+    task: Task | None = None
 
 
 @dataclass
@@ -138,7 +150,10 @@ def evaluate(network: nn.Module, batch: MiniBatch, plan: Plan, *, key: tuple[Has
     run = _Run(network, batch, key, Clock(batch.inputs.device), names=prunable(network))
     for quantity in plan.static:
         with run.clock.measure(quantity):
-            run.values[quantity] = _static(run, quantity)
+            try:
+                run.values[quantity] = _static(run, quantity)
+            except Undefined as reason:
+                run.values[quantity] = reason
     with training(network):
         for one in plan.passes:
             try:
@@ -154,10 +169,15 @@ def _static(run: _Run, quantity: Quantity) -> Any:
         return {name: weights[name] for name in run.names}
     if isinstance(quantity, ParameterCount):
         return sum(p.numel() for p in run.network.parameters() if p.requires_grad)
-    if isinstance(quantity, Labels):
-        return run.batch.targets
-    if isinstance(quantity, ClassCount):
-        return run.batch.classes
+    task = run.batch.task
+    if isinstance(quantity, Labels | ClassCount):
+        if task is not None and not task.classifies:
+            raise Undefined(f"images have no class in the task {task.name}")
+        return run.batch.targets if isinstance(quantity, Labels) else run.batch.classes
+    if isinstance(quantity, VectorOutput):
+        if task is not None and task.dense:
+            raise Undefined(f"the output of the task {task.name} is an image, not a vector")
+        return True
     raise TypeError(f"no rule for {quantity!r}")
 
 
@@ -258,7 +278,8 @@ def _correlation(inputs: Tensor, gradient: Tensor | None) -> Tensor:
 def _scalar(run: _Run, target: Target, logits: Tensor) -> Tensor:
     if target is Target.LOGIT_SUM:
         return logits.sum()
-    return functional.cross_entropy(logits, run.batch.targets[: len(logits)])
+    task = run.batch.task
+    return LOSSES[Loss.CROSS_ENTROPY if task is None else task.loss](logits, run.batch.targets[: len(logits)])
 
 
 def _hessian_gradient(gradients: tuple[Tensor, ...], weights: list[Tensor]) -> tuple[Tensor, ...]:

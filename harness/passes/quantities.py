@@ -134,9 +134,12 @@ class PoolInputRecorder:
 
 
 class MultiplyAccumulatesRecorder:
-    """Counts from shapes: one multiply-accumulate for every weight and output position."""
+    """Counts from shapes: one multiply-accumulate for every weight and output position.
 
-    types = (nn.Conv2d, nn.Linear)
+    A transposed convolution meets each weight once for every position of its input.
+    """
+
+    types = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
     def __init__(self, quantity: MultiplyAccumulates) -> None:
         self.quantity = quantity
@@ -144,8 +147,11 @@ class MultiplyAccumulatesRecorder:
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Add one call of one layer."""
-        assert isinstance(module, nn.Conv2d | nn.Linear)
-        count = output[0].numel() * module.weight[0].numel()
+        assert isinstance(module, self.types)
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        met = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
+        count = met[0].numel() * weight[0].numel()
         if isinstance(module, nn.Linear) and module.bias is not None:
             count += output[0].numel()
         self._counts[name] = self._counts.get(name, 0) + count

@@ -57,9 +57,9 @@ class Target(StrEnum):
     """The scalar that is differentiated."""
 
     LOSS = "loss"
-    """Cross-entropy, mean over the N images."""
+    """The loss of the task, mean over the N images: cross-entropy, or what the search space's task says."""
     LOGIT_SUM = "logit_sum"
-    """Sum of the logits over images and classes."""
+    """Sum of the logits over images and classes, or of whatever the network gives."""
 
 
 @dataclass(frozen=True, order=True)
@@ -115,7 +115,7 @@ class ParameterCount(Static):
 
 @dataclass(frozen=True)
 class MultiplyAccumulates(Static):
-    """Multiply-accumulates of every Conv2d and Linear layer for one image: {name: int}.
+    """Multiply-accumulates of every Conv2d, ConvTranspose2d and Linear layer for one image: {name: int}.
 
     One more is added for each bias entry of a Linear layer. Counted from shapes on the meta device.
     """
@@ -125,12 +125,17 @@ class MultiplyAccumulates(Static):
 
 @dataclass(frozen=True)
 class Labels(Static):
-    """The labels of the mini-batch: int64 [N]."""
+    """The labels of the mini-batch: int64 [N]; no value for a task in which images have no class."""
 
 
 @dataclass(frozen=True)
 class ClassCount(Static):
-    """The number of classes of the dataset: int."""
+    """The number of classes of the dataset: int; no value for a task in which images have no class."""
+
+
+@dataclass(frozen=True)
+class VectorOutput(Static):
+    """That the network gives one vector for an image: True; a network that gives an image has no value here."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from zcbench.harness.passes.plan import Plan
 from zcbench.harness.passes.spec import Parameters, ParamGradient, Target
 from zcbench.harness.registry import metrics, select
 from zcbench.harness.runner import Summary, run
+from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.types import Architecture, Outcome, Score
 
@@ -37,7 +38,7 @@ FEW = "params,layers,l2_norm,snip,synflow"
 
 
 @dataclass(frozen=True)
-class Toy:
+class Toy(SearchSpace):
     """A space of small networks; ``broken`` cannot be built, ``huge`` does not fit into memory."""
 
     name: str = "toy"

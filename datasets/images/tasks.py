@@ -1,0 +1,61 @@
+"""Makes a mini-batch fit a network that predicts something else than the classes of its images."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zcbench.datasets.images.batch import Batch, balanced_labels
+from zcbench.harness.types import Loss, Task
+
+
+def for_task(batch: Batch, task: Task | None) -> Batch:
+    """Return the images with something to predict for a task, and say what in ``preprocessing``.
+
+    No images of the tasks of TransNAS-Bench-101 can be shipped, so what has to be predicted is drawn at random,
+    from the seed of the batch: classes as even as possible for a classification, a class for every pixel where
+    the prediction is dense, standard normal values for a regression of a vector, and values from U(-1, 1) where
+    an image is predicted. A task named ``autoencoder`` needs no draw: it predicts its own input.
+
+    Args:
+        batch: the images.
+        task: the task; None leaves the classes of the dataset.
+    """
+    if task is None:
+        return batch
+    generator = np.random.default_rng([batch.seed, 1])  # not the numbers that drew the images
+    own = task.name == "autoencoder"
+    targets = batch.inputs if own else _drawn(task, batch.inputs, generator)
+    what = "the image itself" if own else "at random"
+    return replace(
+        batch, targets=targets, classes=task.outputs, task=task,
+        preprocessing=f"{batch.preprocessing}; targets of {task.name}: {what}",
+    )  # fmt: skip
+
+
+def _drawn(
+    task: Task, inputs: NDArray[np.float32], generator: np.random.Generator
+) -> NDArray[np.int64] | NDArray[np.float32]:
+    n, _, height, width = inputs.shape
+    if task.loss is Loss.CROSS_ENTROPY:
+        if not task.dense:
+            return balanced_labels(task.outputs, n, generator)
+        return generator.integers(task.outputs, size=(n, height, width), dtype=np.int64)
+    if task.dense:
+        return generator.uniform(-1, 1, size=(n, task.outputs, height, width)).astype(np.float32)
+    return generator.standard_normal((n, task.outputs), dtype=np.float32)
+
+
+def resized(inputs: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Resize images to side x side: bilinear, low-pass filtered where they become smaller.
+
+    Args:
+        inputs: float32 [N, 3, H, W].
+        side: new height and width.
+    """
+    import torch  # slow to import, and needed only where the size changes
+
+    small = torch.nn.functional.interpolate(
+        torch.from_numpy(inputs), size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+    return small.numpy()
