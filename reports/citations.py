@@ -12,17 +12,26 @@ _REQUIRED = ("id", "short", "title", "authors", "venue", "where", "absolute", "d
 
 @dataclass(frozen=True, slots=True)
 class PublishedTruth:
-    """A ground truth of ours that is the one of a published column: test accuracy, longest training.
+    """A ground truth of ours that is the one of a published column, after the longest training.
 
     Attributes:
         source: our source of ground truth.
         dataset: our name of the dataset trained on.
         seed: the training seed; None for the mean over the seeds, or where the source has one value only.
+        split: the part that it was measured on.
+        metric: what was measured, by the name in the table: ``accuracy``, ``ssim``, ``negative_loss``.
     """
 
     source: str
     dataset: str
     seed: int | None = None
+    split: str = "test"
+    metric: str = "accuracy"
+
+    @property
+    def target(self) -> str:
+        """The dataset, with the metric where that is no accuracy: ``autoencoder/ssim``."""
+        return self.dataset if self.metric == "accuracy" else f"{self.dataset}/{self.metric}"
 
 
 @dataclass(frozen=True, slots=True)

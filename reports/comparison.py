@@ -62,7 +62,7 @@ def requests(benchmark: str, target: str) -> list[ReproductionRequest]:
 
     Args:
         benchmark: name of the benchmark, e.g. ``nasbench201``.
-        target: dataset of the ground truth, e.g. ``cifar10``.
+        target: name of the ground truth, e.g. ``cifar10`` or ``autoencoder/ssim``.
 
     Returns:
         One request for each column of a published table on that benchmark whose dataset, or the dataset
@@ -74,8 +74,13 @@ def requests(benchmark: str, target: str) -> list[ReproductionRequest]:
         for table in published().values()
         for column in table.columns.values()
         if column.benchmark == benchmark
-        and target in (column.dataset, *(truth.dataset for truth in column.truths))
+        and target in (column.dataset, *_targets(column))
     ]
+
+
+def _targets(column: PublishedColumn) -> set[str]:
+    """The names that a column's truths go by, with and without what was measured."""
+    return {name for truth in column.truths for name in (truth.dataset, truth.target)}
 
 
 def _request(table: Published, column: PublishedColumn) -> ReproductionRequest:
@@ -95,7 +100,7 @@ def _request(table: Published, column: PublishedColumn) -> ReproductionRequest:
 
 def measure(
     request: ReproductionRequest, analysis: Analysis, *, images: str, batch_size: int, init: str,
-    truth: PublishedTruth | None, split: str = "test", epochs: int | None = None,
+    truth: PublishedTruth | None, split: str | None = None, epochs: int | None = None,
 ) -> Measured:
     """Return our estimates for a request, from an analysis as near to it as there could be.
 
@@ -106,7 +111,7 @@ def measure(
         batch_size: N.
         init: name of the weight initialisation, with or without its version.
         truth: the one of the request's truths that the analysis was made on; None where it was none.
-        split: split of the analysis' truth.
+        split: split of the analysis' truth; None for that of ``truth``.
         epochs: length of its training; None or -1 for the longest there is.
     """
     estimates = {
@@ -124,7 +129,7 @@ def measure(
 
 def differences(
     request: ReproductionRequest, table: ScoreTable, *, images: str, batch_size: int, init: str,
-    truth: PublishedTruth | None, split: str = "test", epochs: int | None = None,
+    truth: PublishedTruth | None, split: str | None = None, epochs: int | None = None,
 ) -> tuple[str, ...]:
     """Return in which respects scores and truth differ from those of the published figure.
 
@@ -135,14 +140,15 @@ def differences(
         batch_size: N.
         init: name of the weight initialisation, with or without its version.
         truth: the one of the request's truths that the table holds; None where it is none of them.
-        split: split of the table's truth.
+        split: split of the table's truth; None for that of ``truth``.
         epochs: length of its training; None or -1 for the longest there is.
     """
     paper = published()[request.published]
     column = paper.columns[request.column]
     ours, theirs = in_words(table.population), in_words(column.population)
     count, seeds = len(table.architectures), table.values.shape[2]
-    same = truth in request.truths and split == "test" and epochs in (None, -1, column.epochs)
+    same = truth in request.truths and truth is not None and split in (None, truth.split)
+    same = same and epochs in (None, -1, column.epochs)
     found = [
         (images != column.dataset, f"{images} instead of {column.dataset} images"),
         (batch_size != (column.batch_size or batch_size), f"batch {batch_size}, not {column.batch_size}"),

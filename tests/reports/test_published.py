@@ -1,5 +1,6 @@
 import re
 
+import pandas as pd
 import pytest
 
 from zcbench.harness.types import Estimate
@@ -226,3 +227,56 @@ def test_what_was_read_in_code_names_repository_and_file():
         ("vkdnw", "NB201/tss_general_.py in github.com/ondratybl/VKDNW at "),
     ):
         assert any(where in caveat for caveat in published()[name].caveats)
+
+
+def test_every_column_of_the_suite_can_be_asked_for():
+    """13 x 19: each column is found by benchmark and dataset, with a truth of ours that is its own."""
+    tasks = ("autoencoder", "class_object", "class_scene", "jigsaw", "normal", "room_layout", "segmentsemantic")
+    wanted = {
+        "nasbench101": ("cifar10",), "nasbench201": ("cifar10", "cifar100", "imagenet16_120"),
+        "nasbench301": ("cifar10",), "transnasbench101_micro": tasks, "transnasbench101_macro": tasks,
+    }  # fmt: skip
+    found = [
+        request for benchmark, targets in wanted.items() for target in targets
+        for request in requests(benchmark, target) if request.published == "nas_bench_suite_zero"
+    ]  # fmt: skip
+    assert sorted(r.column for r in found) == sorted(published()["nas_bench_suite_zero"].columns)
+    assert len(found) == 19
+    assert all(r.truths[0].source == "naslib" and len(r.metrics) == 13 for r in found)
+    splits = {(r.benchmark, t.split) for r in found for t in r.truths}
+    assert splits == {(b, "test" if b == "nasbench201" else "valid") for b in wanted}
+
+
+@pytest.mark.parametrize("benchmark", ["transnasbench101_micro", "transnasbench101_macro"])
+def test_a_task_is_found_by_its_own_measure(benchmark):
+    assert requests(benchmark, "autoencoder/ssim") == requests(benchmark, "autoencoder")
+    assert requests(benchmark, "room_layout/negative_loss") == requests(benchmark, "room_layout")
+    assert requests(benchmark, "room_layout/ssim") == requests("nasbench201", "cifar10/edgegpu_latency") == []
+    (request,) = requests(benchmark, "normal")
+    assert request.truths == (PublishedTruth("naslib", "normal", None, "valid", "ssim"),)
+
+
+def test_a_truth_on_the_published_split_is_no_difference(make_table):
+    (request,) = [r for r in requests("nasbench101", "cifar10") if r.published == "nas_bench_suite_zero"]
+    (truth,) = request.truths
+    options = {"images": "cifar10", "batch_size": 32, "init": "pytorch@1", "truth": truth}
+    for split in (None, "valid"):
+        assert differences(request, make_table(40), **options, split=split) == ("40 architectures, not 1,000",)
+    assert differences(request, make_table(40), **options, split="test")[-1].startswith("truth: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "benchmark", "tasks"),
+    [("nasbench101", "nasbench101", None), ("nasbench301_surrogate", "nasbench301", None),
+     ("transnasbench101_micro", "transnasbench101_micro", 7), ("transnasbench101_macro", "transnasbench101_macro", 7)],
+)  # fmt: skip
+def test_the_named_truths_are_in_the_tables(table, benchmark, tasks, data_folder):
+    frame = pd.read_parquet(data_folder / f"{table}.parquet")
+    columns = [c for c in published()["nas_bench_suite_zero"].columns.values() if c.benchmark == benchmark]
+    assert len(columns) == (tasks or 1)
+    for column in columns:
+        (truth,) = column.truths
+        rows = frame[["source", "dataset", "split", "metric"]] == [
+            truth.source, truth.dataset, truth.split, truth.metric,
+        ]  # fmt: skip
+        assert rows.all(axis=1).any()
