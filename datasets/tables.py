@@ -56,7 +56,7 @@ class TableBenchmark:
     tables: tuple[str, ...]
     converter: Converter
     default_split: str = "test"
-    populations: Mapping[str, Callable[[Architecture], bool]] = EVERYTHING
+    populations: Mapping[str, Callable[[Architecture], bool]] = field(default_factory=lambda: EVERYTHING)
     remarks: Remarks = field(default_factory=Remarks)
 
     def availability(self) -> list[Availability]:
