@@ -1,5 +1,8 @@
 """Scores and truth side by side: the arrays that every statistic starts from.
 
+The truth is whatever training or measuring gave, higher being called better: an accuracy in [0, 1], another
+figure of merit (SSIM, negative loss), or a cost of the architecture, of which a high value is merely high.
+
 A architectures, M metrics, S initialisation seeds, R training repeats.
 """
 
@@ -31,16 +34,20 @@ class Truth(Protocol):
         """The dataset trained on."""
 
     @property
+    def metric(self) -> str:
+        """What was measured: ``accuracy`` (a fraction in [0, 1]), ``ssim``, ``edgegpu_latency``, ..."""
+
+    @property
     def source(self) -> str:
-        """The table that the accuracies come from."""
+        """The table that the values come from."""
 
     @property
     def mean(self) -> pd.Series:
-        """Mean accuracy in [0, 1], indexed by architecture."""
+        """Mean over the training seeds, indexed by architecture."""
 
     @property
     def repeats(self) -> pd.DataFrame:
-        """Accuracy in [0, 1], architecture x training seed; without rows or columns where unknown."""
+        """One value a training seed, architecture x seed; without rows or columns where unknown."""
 
     def describe(self) -> str:
         """Return one sentence: dataset, split, epochs, seeds, source, kind."""
@@ -48,11 +55,11 @@ class Truth(Protocol):
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Scores of M metrics on A architectures beside their trained accuracies.
+    """Scores of M metrics on A architectures beside their ground truth.
 
     Attributes:
         benchmark: the benchmark's name.
-        target: the dataset of the ground truth, e.g. ``cifar10``.
+        target: name of the ground truth, e.g. ``cifar10`` or ``autoencoder/ssim``.
         source: the ground truth's source.
         truth_description: one sentence: dataset, split, epochs, seeds, source, kind.
         recipe: one sentence: dataset, batch size, initialisation of the scores.
@@ -65,11 +72,12 @@ class ScoreTable:
         reason: str[A, M, S].
         seconds_standalone: float64[A, M, S].
         seconds_marginal: float64[A, M, S].
-        truth: float64[A], the mean accuracy in [0, 1] that the scores are held against.
-        repeats: float64[A, R], accuracy for each training seed; R = 0 where the source has only means.
+        truth: float64[A], what the scores are held against, in the unit of ``measure``.
+        repeats: float64[A, R], the same for each training seed; R = 0 where the source has only means.
         versions: M versions of the metrics; empty where unknown.
         seeds: S initialisation seeds; empty where unknown.
         without_truth: architectures that were scored but left out, because they have no truth.
+        measure: what the truth is: ``accuracy...`` is a fraction in [0, 1], others are in a unit of their own.
     """
 
     benchmark: str
@@ -91,6 +99,7 @@ class ScoreTable:
     versions: tuple[int, ...] = ()
     seeds: tuple[int, ...] = ()
     without_truth: int = 0
+    measure: str = "accuracy"
 
     def __post_init__(self) -> None:
         shape = (len(self.architectures), len(self.metrics))
@@ -184,7 +193,7 @@ def assemble(
         seconds_marginal=cube.number("seconds_marginal"),
         truth=mean.loc[known].to_numpy(dtype=np.float64), repeats=repeats.to_numpy(dtype=np.float64),
         versions=tuple(int(v) for v in rows.groupby("metric")["version"].max().loc[metrics]),
-        seeds=tuple(int(s) for s in seeds), without_truth=len(scored) - len(known),
+        seeds=tuple(int(s) for s in seeds), without_truth=len(scored) - len(known), measure=target.metric,
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ def to_json(analysis: Analysis) -> dict[str, object]:
     ]
     return {
         "benchmark": table.benchmark, "target": table.target, "source": table.source,
-        "population": table.population, "truth": table.truth_description, "recipe": table.recipe,
+        "population": table.population, "truth": table.truth_description, "measure": table.measure,
+        "recipe": table.recipe,
         "architectures": len(table.architectures), "without_truth": table.without_truth,
         "metrics": dict(zip(table.metrics, table.versions, strict=True)) if table.versions else {},
         "undefined": analysis.undefined, "resamples": analysis.resamples, "seed": analysis.seed,

@@ -16,6 +16,7 @@ class Population:
     The sorting makes every result independent of the order of rows and metrics in the table.
 
     Attributes:
+        architectures: A ids.
         metrics: M names.
         scores: int64[M, A], dense ranks, signed so that high stands for high accuracy; -1 is left out.
         failed: bool[M, A], undefined or failed.
@@ -23,6 +24,7 @@ class Population:
         truth_codes: int64[A], dense ranks of the truth.
     """
 
+    architectures: tuple[str, ...]
     metrics: tuple[str, ...]
     scores: Codes
     failed: NDArray[np.bool_]
@@ -40,6 +42,7 @@ class Population:
         scores = [with_policy(dense(x), f, undefined) for x, f in zip(signed, failed, strict=True)]
         truth = table.truth[rows]
         return cls(
+            tuple(table.architectures[a] for a in rows),
             tuple(table.metrics[m] for m in columns),
             np.array(scores, dtype=np.int64).reshape(failed.shape),
             failed, truth, dense(truth),

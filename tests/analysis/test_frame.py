@@ -76,3 +76,12 @@ def test_bad_input_is_one_line(rows, target, change, message):
     with pytest.raises(ZcbenchError, match=message) as caught:
         assemble(scores, target(TRUTH), benchmark="toy", higher_is_better=HIGH)
     assert "\n" not in str(caught.value)
+
+
+def test_says_what_was_measured(rows, target):
+    scores = rows([("a", "snip", 0, 1.0), ("b", "snip", 0, 2.0)])
+    made = [
+        assemble(scores, target(TRUTH, metric=metric), benchmark="toy", higher_is_better=HIGH)
+        for metric in ("accuracy", "ssim")
+    ]
+    assert [table.measure for table in made] == ["accuracy", "ssim"]
