@@ -20,8 +20,12 @@ epoch of a training of unstated length; ``value`` is a fraction for every metric
 ``accuracy``.
 """
 
-KINDS = ("trained", "surrogate", "synthetic")
-"""Where a value may come from: a training, a model that predicts trainings, or thin air (in tests)."""
+KINDS = ("trained", "surrogate", "synthetic", "measured")
+"""Where a value may come from: a training, a model that predicts trainings, thin air (in tests), or a
+measurement of the network that needs no training, such as its latency on a device."""
+
+HARDWARE = "hardware"
+"""The split of a cost on a device, which is no matter of images."""
 
 KEY = ("architecture", "dataset", "split", "epochs", "seed", "metric", "source")
 """Columns that together name one measurement."""
@@ -34,7 +38,8 @@ SCHEMA = pa.schema(
 )
 """Types of the columns in a Parquet file."""
 
-_TEXT = tuple(name for name in TRUTH_COLUMNS if SCHEMA.field(name).type == pa.string())
+TEXT = tuple(name for name in TRUTH_COLUMNS if SCHEMA.field(name).type == pa.string())
+"""Columns that hold text."""
 
 
 def read_parquet(path: Path, *, curves: bool = False) -> pd.DataFrame:
@@ -48,18 +53,28 @@ def read_parquet(path: Path, *, curves: bool = False) -> pd.DataFrame:
         MissingFileError: if there is no such file.
         ZcbenchError: if it is no Parquet file, damaged, or not of the tidy form.
     """
+    check_file(path)
+    return reading(str(path), lambda: _read(path, curves))
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be a ground-truth table before anything is read.
+
+    Raises:
+        MissingFileError: if there is no such file.
+        ZcbenchError: if it is no file, or empty.
+    """
     if not path.exists():
         raise MissingFileError(f"there is no ground-truth table {path}")
     if not path.is_file():
         raise ZcbenchError(f"cannot read {path}: it is not a file")
     if path.stat().st_size == 0:
         raise ZcbenchError(f"cannot read {path}: the file is empty")
-    return reading(str(path), lambda: _read(path, curves))
 
 
 def _read(path: Path, curves: bool) -> pd.DataFrame:
     columns = [name for name in TRUTH_COLUMNS if name in pq.read_schema(path).names]
-    text = [name for name in columns if name in _TEXT]
+    text = [name for name in columns if name in TEXT]
     with pq.ParquetFile(path, read_dictionary=text) as file:
         groups = (file.read_row_group(index, columns) for index in range(file.num_row_groups))
         kept = [group if curves or "metric" not in columns else _without_curves(group) for group in groups]
@@ -96,7 +111,7 @@ def validated(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     for column, kinds in {"epochs": "iu", "seed": "iu", "value": "f"}.items():
         if frame[column].dtype.kind not in kinds:
             raise ZcbenchError(f"{name}: the column {column} holds {frame[column].dtype} instead of numbers")
-    types = {"epochs": np.int64, "seed": np.int64, "value": np.float64} | dict.fromkeys(_TEXT, "category")
+    types = {"epochs": np.int64, "seed": np.int64, "value": np.float64} | dict.fromkeys(TEXT, "category")
     frame = frame.astype(types)
     _check_values(frame, name)
     return frame.reset_index(drop=True)
@@ -109,18 +124,32 @@ def _check_values(frame: pd.DataFrame, name: str) -> None:
     accuracy = frame["metric"].astype(str).str.startswith("accuracy") if len(frame) else []
     bad = frame[accuracy & ~frame["value"].between(0, 1)] if len(frame) else frame
     if len(bad):
-        row = bad.iloc[0]
-        raise ZcbenchError(
-            f"{name}: {len(bad)} accuracies are outside [0, 1], e.g. {row['value']:g} of "
-            f"{row['architecture']}: give fractions, not percent"
-        )
+        raise no_fractions(name, len(bad), bad["value"].iloc[0], bad["architecture"].iloc[0])
     twice = frame.duplicated(list(KEY))
     if twice.any():
         row = frame[twice].iloc[0]
-        raise ZcbenchError(
-            f"{name}: {twice.sum()} measurements occur twice, e.g. {row['architecture']} on {row['dataset']} "
-            f"({row['split']}, {row['epochs']} epochs, seed {row['seed']}, source {row['source']})"
-        )
+        raise measured_twice(
+            name, int(twice.sum()), architecture=row["architecture"], dataset=row["dataset"], split=row["split"],
+            epochs=row["epochs"], seed=row["seed"], source=row["source"],
+        )  # fmt: skip
+
+
+def no_fractions(name: str, number: int, value: float, architecture: str) -> ZcbenchError:
+    """Return the error for accuracies that are no fractions, with the first one."""
+    return ZcbenchError(
+        f"{name}: {number} accuracies are outside [0, 1], e.g. {value:g} of {architecture}: give fractions, "
+        "not percent"
+    )
+
+
+def measured_twice(
+    name: str, number: int, *, architecture: str, dataset: str, split: str, epochs: int, seed: int, source: str
+) -> ZcbenchError:
+    """Return the error for measurements that occur twice, with the first one."""
+    return ZcbenchError(
+        f"{name}: {number} measurements occur twice, e.g. {architecture} on {dataset} ({split}, {epochs} epochs, "
+        f"seed {seed}, source {source})"
+    )
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -130,7 +159,7 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         MissingFileError: if the folder is not there.
         ZcbenchError: if the file cannot be written.
     """
-    plain = frame.astype(dict.fromkeys(_TEXT, "str"))
+    plain = frame.astype(dict.fromkeys(TEXT, "str"))
     with replacing(path) as temporary:
         table = pa.Table.from_pandas(plain, schema=SCHEMA, preserve_index=False)
         pq.write_table(table, temporary, compression="zstd")

@@ -2,76 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
-from zcbench.datasets.tidy import TRUTH_COLUMNS, read_parquet, validated, write_parquet
-from zcbench.harness.errors import ZcbenchError, did_you_mean
+from zcbench.datasets.choosing import Question, absent, choose, usual_metric
+from zcbench.datasets.row_groups import RowsInFile
+from zcbench.datasets.rows import Choice, Rows, RowsInMemory, Values, check_apart, joined
+from zcbench.datasets.target import Remarks, Target, split_target, target_of
+from zcbench.datasets.tidy import TEXT, TRUTH_COLUMNS, read_parquet, write_parquet
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Architecture, GroundTruth
 
-__all__ = ["TRUTH_COLUMNS", "Remarks", "Target", "TruthTable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Remarks:
-    """What a benchmark knows of its sources and a table cannot say.
-
-    Attributes:
-        seeds: by source, what stands in the place of "published mean over seeds" where nobody says that.
-        notes: by source and dataset, what else one has to know of these values.
-        elsewhere: by dataset, what to do for a dataset that this table lacks and another source has.
-    """
-
-    seeds: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Target:
-    """One accuracy for each architecture: what metrics are held against.
-
-    Attributes:
-        dataset: the dataset trained on.
-        split: the part the accuracy was measured on.
-        epochs: length of the training; -1 for the last epoch of a training of unstated length.
-        source: the table it comes from.
-        kind: ``trained``, ``surrogate`` or ``synthetic``.
-        metric: ``accuracy``, or another value that the table has.
-        seeds: which training seeds went into the mean, in words.
-        mean: float64, indexed by architecture: mean over the training seeds.
-        repeats: float64 [A, R], the same index, a column for each training seed; NaN where an
-            architecture was not trained with that seed. No columns where only means were published.
-        seed: the one training seed behind every value; None where there are several, or a mean.
-        note: what else one has to know of these values; empty if nothing.
-    """
-
-    dataset: str
-    split: str
-    epochs: int
-    source: str
-    kind: str
-    metric: str
-    seeds: str
-    mean: pd.Series
-    repeats: pd.DataFrame
-    seed: int | None = None
-    note: str = ""
-
-    def describe(self) -> str:
-        """Say in one line what the numbers are."""
-        return (
-            f"{self.dataset} {self.split} {self.metric} after {_epochs(self.epochs)}, {self.seeds}, "
-            f"source {self.source}, {self.kind}{f'; {self.note}' if self.note else ''}"
-        )
+__all__ = ["TRUTH_COLUMNS", "Remarks", "Target", "TruthTable", "split_target"]
 
 
 class TruthTable:
-    """A validated table of ground truth; columns: `TRUTH_COLUMNS`.
+    """A table of ground truth; columns: `TRUTH_COLUMNS`.
+
+    A table from a frame is validated as a whole. Of a file with many row groups only those rows are read, and
+    validated, that a question needs: see `zcbench.datasets.row_groups`.
 
     Args:
         frame: the table, in tidy form.
@@ -85,30 +38,42 @@ class TruthTable:
     def __init__(
         self, frame: pd.DataFrame, name: str = "the ground-truth table", *, remarks: Remarks | None = None
     ) -> None:
-        self._frame = validated(frame, name)
+        self._fill([RowsInMemory(frame, name)], name, remarks or Remarks(), None)
+
+    def _fill(self, parts: Sequence[Rows], name: str, remarks: Remarks, source: str | None) -> None:
+        self._parts = tuple(parts)
         self._name = name
-        self._remarks = remarks or Remarks()
+        self._remarks = remarks
+        self._source = source
+        self._recent: tuple[Choice, Values] | None = None  # of `truth`, which is asked cell by cell
 
     @classmethod
-    def from_parquet(cls, path: Path, *, curves: bool = False) -> TruthTable:
-        """Read a tidy Parquet file; one without ``kind`` counts as trained.
-
-        Args:
-            path: the file.
-            curves: also read ``accuracy_curve_*``, of which a table may hold millions.
-
-        Raises:
-            MissingFileError: if there is no such file.
-            ZcbenchError: if it is damaged or of another form.
-        """
+    def _of(cls, parts: Sequence[Rows], name: str, remarks: Remarks, source: str | None = None) -> TruthTable:
         table = cls.__new__(cls)
-        table._frame, table._name = read_parquet(path, curves=curves), str(path)
-        table._remarks = Remarks()
+        table._fill(parts, name, remarks, source)
         return table
 
     @classmethod
+    def from_parquet(cls, path: Path, *, curves: bool = False) -> TruthTable:
+        """Open a tidy Parquet file; one without ``kind`` counts as trained.
+
+        Args:
+            path: the file.
+            curves: also read ``accuracy_curve_*``, of which a table may hold millions; the file is then read,
+                and validated, as a whole.
+
+        Raises:
+            MissingFileError: if there is no such file.
+            ZcbenchError: if it is damaged or of another form, as far as that was read.
+        """
+        rows: Rows | None = None if curves else RowsInFile.opened(path)
+        if rows is None:
+            rows = RowsInMemory(read_parquet(path, curves=curves), str(path))
+        return cls._of([rows], str(path), Remarks())
+
+    @classmethod
     def from_parquets(cls, paths: Sequence[Path], *, curves: bool = False) -> TruthTable:
-        """Read several tidy Parquet files as one table.
+        """Open several tidy Parquet files as one table.
 
         Args:
             paths: one file or more.
@@ -118,30 +83,59 @@ class TruthTable:
             MissingFileError: if one of them is not there.
             ZcbenchError: if one is damaged or of another form, or two hold the same measurement.
         """
-        tables = [cls.from_parquet(path, curves=curves) for path in paths]
+        return cls.joined([cls.from_parquet(path, curves=curves) for path in paths])
+
+    @classmethod
+    def joined(cls, tables: Sequence[TruthTable]) -> TruthTable:
+        """Return several tables as one, with the remarks of the first.
+
+        Raises:
+            ZcbenchError: if two hold the same measurement.
+        """
+        first = tables[0]
         if len(tables) == 1:
-            return tables[0]
-        name = " and ".join(str(path) for path in paths)
-        frames = [table._frame.astype(object) for table in tables]
-        return cls(pd.concat(frames, ignore_index=True).infer_objects(), name)
+            return first
+        name = " and ".join(table._name for table in tables)
+        parts = [part for table in tables for part in table._parts]
+        check_apart(parts, name)
+        return cls._of(parts, name, first._remarks)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A copy of the rows."""
-        return self._frame.copy()
+        """A copy of all rows, read and validated.
+
+        Raises:
+            ZcbenchError: if they are damaged or of another form.
+        """
+        frames = [part.frame(choices) for part in self._parts if (choices := self._of_source(part))]
+        if not frames:
+            return self._parts[0].frame([])
+        if len(frames) == 1:
+            return frames[0]
+        columns = {
+            name: union_categoricals([frame[name] for frame in frames])
+            if name in TEXT
+            else np.concatenate([frame[name].to_numpy() for frame in frames])
+            for name in TRUTH_COLUMNS
+        }
+        return pd.DataFrame(columns)
 
     @property
     def datasets(self) -> tuple[str, ...]:
         """Datasets that have rows, sorted."""
-        return tuple(_present(self._frame, "dataset"))
+        return tuple(sorted({choice.dataset for choice in self._choices()}))
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Sources that have rows, sorted."""
-        return tuple(_present(self._frame, "source"))
+        return tuple(sorted({choice.source for choice in self._choices()}))
+
+    def metrics(self, dataset: str) -> tuple[str, ...]:
+        """Return the metrics that a dataset has values of, sorted."""
+        return tuple(sorted({choice.metric for choice in self._choices() if choice.dataset == dataset}))
 
     def __len__(self) -> int:
-        return len(self._frame)
+        return sum(part.counts[choice] for part in self._parts for choice in self._of_source(part))
 
     def only(self, source: str) -> TruthTable:
         """Return the rows of one source.
@@ -150,14 +144,12 @@ class TruthTable:
             ZcbenchError: if there are none.
         """
         if source not in self.sources:
-            raise _absent(f"{self._name} has no source", source, self.sources)
-        return TruthTable(self._frame[self._frame["source"] == source], self._name, remarks=self._remarks)
+            raise absent(f"{self._name} has no source", source, self.sources)
+        return self._of(self._parts, self._name, self._remarks, source)
 
     def remarked(self, remarks: Remarks) -> TruthTable:
         """Return the same rows with these remarks."""
-        table = TruthTable.__new__(TruthTable)
-        table._frame, table._name, table._remarks = self._frame, self._name, remarks
-        return table
+        return self._of(self._parts, self._name, remarks, self._source)
 
     def write(self, path: Path) -> None:
         """Write the table as Parquet; the file appears whole or not at all.
@@ -165,7 +157,7 @@ class TruthTable:
         Raises:
             ZcbenchError: if it cannot be written.
         """
-        write_parquet(self._frame, path)
+        write_parquet(self.frame, path)
 
     def select(
         self,
@@ -175,46 +167,36 @@ class TruthTable:
         split: str | None = None,
         epochs: int | None = None,
         seed: int | None = None,
-        metric: str = "accuracy",
+        metric: str | None = None,
         default_sources: Sequence[str] = (),
+        default_split: str = "test",
     ) -> Target:
-        """Choose one accuracy for each architecture.
+        """Choose one value for each architecture.
 
         Args:
             dataset: the dataset trained on.
             source: only this source. By default, of those that remain after split, epochs and seed,
                 the first of default_sources, else the first in sorted order.
-            split: the split; by default ``test``, and never another one in its place.
+            split: the split; by default that of default_split, and never another one in its place. A metric
+                that is a cost on a device has the split ``hardware`` and no other, which need not be named.
             epochs: length of the training; by default the longest, where -1 counts as longer than any.
             seed: only the trainings with this seed; by default the mean over the seeds.
-            metric: ``accuracy``, or another value of the table.
+            metric: a value of the table; by default ``accuracy``, or the only one that the dataset has besides
+                costs and values of unfinished trainings.
             default_sources: sources in order of preference.
+            default_split: the split that is meant where none is named.
 
         Raises:
             ZcbenchError: if there is no such value, with those that there are.
         """
-        rows = self._rows(dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric)
-        rows = _one_source(rows, default_sources)
-        kinds = _present(rows, "kind")
-        if len(kinds) > 1:
-            raise ZcbenchError(f"{self._name}: {dataset} mixes the kinds {' and '.join(kinds)} in one source")
-        mean, repeats = _over_seeds(rows)
-        single = rows["seed"].unique()
-        first = rows.iloc[0]
-        chosen = str(first["source"])
-        return Target(
-            dataset=dataset,
-            split=str(first["split"]),
-            epochs=int(first["epochs"]),
-            source=chosen,
-            kind=kinds[0],
-            metric=metric,
-            seeds=_in_words(rows, repeats, self._remarks.seeds.get(chosen, "published mean over seeds")),
-            mean=mean,
-            repeats=repeats,
-            seed=int(single[0]) if len(single) == 1 and single[0] >= 0 else None,
-            note=self._remarks.notes.get((chosen, dataset), ""),
-        )
+        asked = Question(
+            dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
+            default_split=default_split, default_sources=default_sources,
+        )  # fmt: skip
+        choice = self._choose(asked)
+        values = self._values(choice)
+        usual = usual_metric(c for c in self._choices() if c.dataset == dataset)
+        return target_of(values if seed is None else values.of_seed(seed), choice, self._remarks, usual)
 
     def truth(
         self,
@@ -225,8 +207,9 @@ class TruthTable:
         split: str | None = None,
         epochs: int | None = None,
         seed: int | None = None,
-        metric: str = "accuracy",
+        metric: str | None = None,
         default_sources: Sequence[str] = (),
+        default_split: str = "test",
     ) -> GroundTruth:
         """Return what training one architecture gave; for many architectures use `select`.
 
@@ -241,122 +224,49 @@ class TruthTable:
             seed: training seed.
             metric: which value.
             default_sources: sources in order of preference.
+            default_split: the split that is meant where none is named.
 
         Raises:
             ZcbenchError: if there is no such value.
         """
-        rows = self._rows(dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric)
-        rows = _one_source(rows, default_sources)
-        rows = rows[rows["architecture"] == str(architecture)].sort_values("seed")
-        if rows.empty:
-            raise ZcbenchError(f"{self._name} has no {metric} of {architecture} on {dataset}")
-        rows = rows[rows["seed"] < 0] if (rows["seed"] < 0).any() else rows
-        first = rows.iloc[0]
+        asked = Question(
+            dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
+            default_split=default_split, default_sources=default_sources,
+        )  # fmt: skip
+        choice = self._choose(asked)
+        if self._recent is None or self._recent[0] != choice:
+            self._recent = choice, self._values(choice)
+        found = self._recent[1]
+        place = found.names.get_indexer([str(architecture)])[0]
+        rows = np.flatnonzero(found.places == place) if place >= 0 else np.empty(0, np.intp)
+        seeds = found.seeds[rows]
+        kept = seeds == seed if seed is not None else (seeds < 0 if (seeds < 0).any() else seeds >= 0)
+        rows = rows[kept][np.argsort(seeds[kept], kind="stable")]
+        if not len(rows):
+            raise ZcbenchError(f"{self._name} has no {choice.metric} of {architecture} on {dataset}")
         return GroundTruth(
             architecture=str(architecture),
             dataset=dataset,
-            split=str(first["split"]),
-            epochs=int(first["epochs"]),
-            seeds=tuple(int(seed) for seed in rows["seed"]),
-            values=tuple(float(value) for value in rows["value"]),
-            source=str(first["source"]),
-            kind=str(first["kind"]),
+            split=choice.split,
+            epochs=choice.epochs,
+            seeds=tuple(found.seeds[rows].tolist()),
+            values=tuple(found.values[rows].tolist()),
+            source=choice.source,
+            kind=choice.kind,
         )
 
-    def _rows(
-        self,
-        dataset: str,
-        *,
-        source: str | None,
-        split: str | None,
-        epochs: int | None,
-        seed: int | None,
-        metric: str,
-    ) -> pd.DataFrame:
-        """Return the rows of one dataset, split, number of epochs and metric; of one or several sources."""
-        rows = self._frame
-        if dataset not in self.datasets:
-            if dataset in self._remarks.elsewhere:
-                advice = self._remarks.elsewhere[dataset]
-                raise ZcbenchError(f'{self._name} has no dataset "{dataset}": {advice}')
-            raise _absent(f"{self._name} has no dataset", dataset, self.datasets)
-        rows = rows[rows["dataset"] == dataset]
-        if source is not None:
-            if source not in _present(rows, "source"):
-                raise _absent(f"{dataset} has no source", source, _present(rows, "source"))
-            rows = rows[rows["source"] == source]
-        if metric not in _present(rows, "metric"):
-            raise _absent(f"{dataset} has no value", metric, _present(rows, "metric"))
-        rows = rows[rows["metric"] == metric]
-        wanted = rows[rows["split"] == (split or "test")]
-        if epochs is not None:
-            wanted = wanted[wanted["epochs"] == epochs]
-        if wanted.empty:
-            asked = f"{split or 'test'} {metric}" + ("" if epochs is None else f" after {_epochs(epochs)}")
-            of = f"{dataset}" + ("" if source is None else f" from {source}")
-            raise ZcbenchError(f"there is no {asked} of {of}; there is {_listing(rows)}")
-        if seed is not None:
-            wanted = _of_seed(wanted, seed, f"{split or 'test'} {metric} of {dataset}")
-        longest = -1 if (wanted["epochs"] < 0).any() else wanted["epochs"].max()
-        return wanted[wanted["epochs"] == longest]
+    def _of_source(self, part: Rows) -> list[Choice]:
+        """Return the choices of a part, those of the one source if there is one."""
+        return [choice for choice in part.counts if self._source in (None, choice.source)]
 
+    def _choices(self) -> list[Choice]:
+        return list(dict.fromkeys(choice for part in self._parts for choice in self._of_source(part)))
 
-def _present(rows: pd.DataFrame, column: str) -> list[str]:
-    return sorted(str(value) for value in rows[column].unique())
+    def _choose(self, asked: Question) -> Choice:
+        return choose(asked, self._choices(), seeds=self._seeds, name=self._name, remarks=self._remarks)
 
+    def _seeds(self, choice: Choice) -> frozenset[int]:
+        return frozenset().union(*(part.seeds(choice) for part in self._parts if choice in part.counts))
 
-def _absent(what: str, name: str, known: Iterable[str]) -> ZcbenchError:
-    hint = did_you_mean(name, known)
-    listing = "" if hint.startswith(" Known") else f" There is: {', '.join(sorted(known))}."
-    return ZcbenchError(f'{what} "{name}".{hint}{listing}')
-
-
-def _epochs(epochs: int) -> str:
-    return "the last epoch" if epochs < 0 else f"{epochs} epoch{'s' if epochs != 1 else ''}"
-
-
-def _listing(rows: pd.DataFrame) -> str:
-    kinds = rows[["split", "epochs"]].drop_duplicates().sort_values(["split", "epochs"])
-    return ", ".join(f"{row.split} after {_epochs(int(row.epochs))}" for row in kinds.itertuples())
-
-
-def _of_seed(rows: pd.DataFrame, seed: int, what: str) -> pd.DataFrame:
-    seeds = sorted(int(found) for found in rows["seed"].unique() if found >= 0)
-    if seed not in seeds:
-        there = f"there is: {', '.join(map(str, seeds))}" if seeds else "there are no values of single seeds"
-        raise ZcbenchError(f"there is no {what} with training seed {seed}; {there}")
-    return rows[rows["seed"] == seed]
-
-
-def _one_source(rows: pd.DataFrame, default_sources: Sequence[str]) -> pd.DataFrame:
-    present = _present(rows, "source")
-    chosen = next((source for source in default_sources if source in present), present[0])
-    return rows[rows["source"] == chosen] if len(present) > 1 else rows
-
-
-def _over_seeds(rows: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
-    """Return mean and repeats, in the order in which the architectures appear."""
-    names = rows["architecture"].astype(str)
-    order = pd.Index(names.unique(), name="architecture")
-    places = order.get_indexer(names)
-    seeds = np.unique(rows["seed"])
-    values = np.full((len(order), len(seeds)), np.nan)  # [A, seeds]
-    values[places, np.searchsorted(seeds, rows["seed"])] = rows["value"]
-    published = values[:, seeds < 0]
-    repeats = pd.DataFrame(values[:, seeds >= 0], index=order, columns=pd.Index(seeds[seeds >= 0], name="seed"))
-    mean = repeats.mean(axis=1)
-    if published.size:
-        # the published mean wins where there is one: it may rest on seeds that were not published
-        mean = pd.Series(published[:, 0], index=order).fillna(mean)
-    return mean.rename("value"), repeats
-
-
-def _in_words(rows: pd.DataFrame, repeats: pd.DataFrame, published: str) -> str:
-    seeds = rows["seed"].unique()
-    if (seeds < 0).any():
-        return published
-    if len(seeds) == 1:
-        return f"training seed {seeds[0]}"
-    counts = repeats.notna().sum(axis=1)
-    number = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()}-{counts.max()}"
-    return f"mean over {number} seed{'s' if counts.max() > 1 else ''}"
+    def _values(self, choice: Choice) -> Values:
+        return joined([part.read(choice) for part in self._parts if choice in part.counts])

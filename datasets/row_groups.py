@@ -1,0 +1,177 @@
+"""Rows that stay in their Parquet file until they are asked for.
+
+A table of NAS-Bench-101 has 7.6 million rows, of which a question needs a sixth. Files that
+`zcbench.datasets.conversion.write_rows` wrote have row groups of one choice each; Parquet keeps the smallest
+and the largest value of each column of a group, which tell what a group holds without reading it. What those
+statistics promise is checked on every group that is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from zcbench.datasets.rows import Choice, Values
+from zcbench.datasets.tidy import KINDS, TEXT, TRUTH_COLUMNS, check_file, validated
+from zcbench.datasets.unpickle import reading
+from zcbench.harness.errors import ZcbenchError
+
+_CURVE = "accuracy_curve_"
+
+
+class RowsInFile:
+    """Rows of a Parquet file whose row groups are of one choice each; see `zcbench.datasets.rows.Rows`.
+
+    Args:
+        path: the file.
+        groups: numbers of the row groups of each choice.
+        counts: number of rows of each choice.
+    """
+
+    def __init__(self, path: Path, groups: dict[Choice, list[int]], counts: dict[Choice, int]) -> None:
+        self._path = path
+        self._groups = groups
+        self.counts = counts
+
+    @classmethod
+    def opened(cls, path: Path) -> RowsInFile | None:
+        """Read what a file says of its row groups, or return None where it has to be read as a whole.
+
+        That is so for a file of one row group, for one whose groups are mixed or without statistics, and for
+        one whose statistics show that it is not valid: reading it says what is wrong. Rows of
+        ``accuracy_curve_*`` are left out.
+
+        Raises:
+            MissingFileError: if there is no such file.
+            ZcbenchError: if it is no Parquet file.
+        """
+        check_file(path)
+        return reading(str(path), lambda: cls._opened(path))
+
+    @classmethod
+    def _opened(cls, path: Path) -> RowsInFile | None:
+        with pq.ParquetFile(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+        if metadata.num_row_groups < 2 or not _has_types(schema):
+            return None
+        groups: dict[Choice, list[int]] = {}
+        counts: dict[Choice, int] = {}
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+            if _is_curve(columns["metric"]):
+                continue
+            choice = _choice(columns)
+            if choice is None:
+                return None
+            groups.setdefault(choice, []).append(number)
+            counts[choice] = counts.get(choice, 0) + group.num_rows
+        return cls(path, groups, counts)
+
+    def read(self, choice: Choice) -> Values:
+        """See `zcbench.datasets.rows.Rows`."""
+        table = self._table(self._groups[choice])
+        _check_promised(table, choice, str(self._path))
+        architecture = _unified(table["architecture"])
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in architecture.chunks])
+        names = pd.Index(architecture.chunk(0).dictionary.to_pandas())
+        values = Values.of(names, codes, table["seed"].to_numpy(), table["value"].to_numpy())
+        values.check(choice, str(self._path))
+        return values
+
+    def seeds(self, choice: Choice) -> frozenset[int]:
+        """See `zcbench.datasets.rows.Rows`."""
+        return frozenset(pc.unique(self._table(self._groups[choice], ["seed"])["seed"]).to_pylist())
+
+    def frame(self, choices: Collection[Choice]) -> pd.DataFrame:
+        """See `zcbench.datasets.rows.Rows`."""
+        numbers = sorted(number for choice in choices for number in self._groups[choice])
+        frame: pd.DataFrame = self._table(numbers).to_pandas(ignore_metadata=True)
+        if "kind" not in frame:
+            frame["kind"] = "trained"
+        return validated(frame, str(self._path))
+
+    def _table(self, numbers: list[int], columns: Collection[str] = TRUTH_COLUMNS) -> pa.Table:
+        """Read row groups, text as codes of a dictionary."""
+
+        def read() -> pa.Table:
+            with pq.ParquetFile(self._path, read_dictionary=list(TEXT)) as file:
+                present = [name for name in columns if name in file.schema_arrow.names]
+                return file.read_row_groups(numbers, present)
+
+        return reading(str(self._path), read)
+
+
+def _has_types(schema: pa.Schema) -> bool:
+    """Say whether all columns are there, each once and in its type; ``kind`` may be missing."""
+    for name in TRUTH_COLUMNS:
+        if schema.names.count(name) != 1:
+            if name == "kind" and name not in schema.names:
+                continue
+            return False
+        kind = schema.field(name).type
+        if name in TEXT:
+            fits = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        else:
+            fits = pa.types.is_floating(kind) if name == "value" else pa.types.is_signed_integer(kind)
+        if not fits:
+            return False
+    return True
+
+
+def _is_curve(column: pq.ColumnChunkMetaData) -> bool:
+    found = column.statistics
+    return found is not None and found.has_min_max and all(
+        str(value).startswith(_CURVE) for value in (found.min, found.max)
+    )  # fmt: skip
+
+
+def _choice(columns: dict[str, pq.ColumnChunkMetaData]) -> Choice | None:
+    """Return what a row group is of; None where it is of several things or shown to be invalid."""
+    constant: dict[str, str | int] = {"kind": "trained"}
+    for name, column in columns.items():
+        found = column.statistics
+        if name not in TRUTH_COLUMNS:
+            continue
+        if found is None or not found.has_min_max or not found.has_null_count or found.null_count:
+            return None
+        if name in Choice._fields:
+            if found.min != found.max:
+                return None
+            constant[name] = found.min
+    fractions = columns["value"].statistics
+    if str(constant["metric"]).startswith("accuracy") and not 0 <= fractions.min <= fractions.max <= 1:
+        return None
+    choice = Choice(**constant)  # type: ignore[arg-type]  # the schema was checked
+    return choice if choice.kind in KINDS else None
+
+
+def _check_promised(table: pa.Table, choice: Choice, name: str) -> None:
+    """Refuse rows that are not what the statistics of their groups say, or have empty cells."""
+    empty = [column for column in table.column_names if table[column].null_count]
+    if not empty and _any_nan(table["value"].to_numpy()):
+        empty = ["value"]
+    if empty:
+        raise ZcbenchError(f"{name} has empty cells in {', '.join(empty)}")
+    for column, promised in choice._asdict().items():
+        if column in table.column_names and pc.unique(_unified(table[column])).to_pylist() != [promised]:
+            raise ZcbenchError(
+                f"cannot read {name}: damaged, for its statistics promise rows with {column} {promised} where "
+                "there are others: convert it anew"
+            )
+
+
+def _unified(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give all parts of a column of text the same dictionary."""
+    return column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
+
+
+def _any_nan(values: NDArray[np.floating]) -> bool:
+    return bool(np.isnan(values).any())
