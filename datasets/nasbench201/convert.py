@@ -1,27 +1,15 @@
 """Convert the official files, once, to the tidy Parquet table that every query reads."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
-from zcbench.datasets import unpickle
-from zcbench.datasets.conversion import Row, Summary, convert_tidy, write_rows
-from zcbench.datasets.nasbench201 import nats, official
+from zcbench.datasets.conversion import Summary, convert_tidy
+from zcbench.datasets.nasbench201 import official
 from zcbench.datasets.nasbench201.genotype import Space
-from zcbench.datasets.nasbench201.record import Cell, Rows, check_cell, version_of
-from zcbench.harness.errors import MissingFileError, ZcbenchError
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """How to read what was given: its source, its number of cells where it is known, its records."""
-
-    title: str
-    source: str
-    cells: int | None
-    read: Callable[[], Iterator[Cell]]
+from zcbench.datasets.nasbench201.record import check_cell, rows_of
+from zcbench.datasets.nats_convert import Input, nats_file, nats_folder, start_of, write_records
+from zcbench.datasets.nats_files import FOLDER_PATTERN
+from zcbench.datasets.nats_record import version_of
+from zcbench.harness.errors import ZcbenchError
 
 
 def convert(path: Path, out: Path, *, curves: bool = False, progress: bool | None = False) -> Summary:
@@ -42,55 +30,39 @@ def convert(path: Path, out: Path, *, curves: bool = False, progress: bool | Non
         UnsafeFileError: if a file asks to run code.
         ZcbenchError: if a file is damaged or of another form, or the table cannot be written.
     """
-    given = _detect(path)
+    space = len(Space())
+    given = _folder(path) if path.is_dir() else _file(path)
     if given is None:
-        return convert_tidy(path, out, check=check_cell, space=len(Space()))
-    rows = Rows(given.source, curves=curves)
-    disable = None if progress is None else not progress
-    with tqdm(given.read(), given.title, given.cells, unit="cell", disable=disable) as cells:
-        summary = write_rows(_rows(cells, rows), out, name=str(path), space=len(Space()))
-    return replace(summary, ignored=tuple(sorted(rows.ignored)))
+        return convert_tidy(path, out, check=check_cell, space=space)
+    rows = rows_of(given.source, curves=curves)
+    return write_records(given, rows, out, name=str(path), space=space, unit="cell", progress=progress)
 
 
-def _rows(cells: Iterable[Cell], rows: Rows) -> Iterator[Row]:
-    seen: set[str] = set()
-    for name, records in cells:
-        for record in records:
-            yield from rows.of(record, name)
-        texts = {record["arch_str"] for record in records}
-        if texts & seen:
-            raise ZcbenchError(f"cannot use {name}: the cell {texts.pop()} occurs twice")
-        seen |= texts
+def _folder(path: Path) -> Input:
+    if given := nats_folder(path, "tss"):
+        return given
+    if number := sum(1 for _ in path.glob(official.ARCHIVE_PATTERN)):
+        return Input(path.name, _source(path), number, lambda: official.read_folder(path))
+    raise ZcbenchError(
+        f"cannot use the folder {path}: it has neither {FOLDER_PATTERN} files (NATS-Bench) nor "
+        f"{official.ARCHIVE_PATTERN} files (archive of NAS-Bench-201)"
+    )
 
 
-def _detect(path: Path) -> _Input | None:
-    """Return how to read the file or folder, or None for a Parquet table."""
-    if not path.exists():
-        raise MissingFileError(f"there is no file or folder {path}")
-    nats_source = f"nats-tss-{version_of(path.name, 'v1_0')}"
-    nb201_source = f"nasbench201-{version_of(path.name, 'v1_1')}"
-    if path.is_dir():
-        if number := sum(1 for _ in path.glob(nats.FOLDER_PATTERN)):
-            return _Input(path.name, nats_source, number, lambda: nats.read_folder(path))
-        if number := sum(1 for _ in path.glob(official.ARCHIVE_PATTERN)):
-            return _Input(path.name, nb201_source, number, lambda: official.read_folder(path))
-        raise ZcbenchError(
-            f"cannot use the folder {path}: it has neither {nats.FOLDER_PATTERN} files (NATS-Bench) nor "
-            f"{official.ARCHIVE_PATTERN} files (archive of NAS-Bench-201)"
-        )
-    start = unpickle.reading(str(path), lambda: _start(path))
+def _file(path: Path) -> Input | None:
+    """Return how to read the file, or None for a Parquet table."""
+    start = start_of(path)
     if start == b"PAR1":
         return None
     if start.startswith(b"BZh"):
-        return _Input(path.name, nats_source, None, lambda: nats.read_file(path))
+        return nats_file(path, "tss")
     if start.startswith((b"PK", b"\x80")):
-        return _Input(path.name, nb201_source, None, lambda: official.read_file(path))
+        return Input(path.name, _source(path), None, lambda: official.read_file(path))
     what = (
         "it is neither a .pth file of NAS-Bench-201 nor a .pickle.pbz2 file of NATS-Bench nor a Parquet table"
     )
     raise ZcbenchError(f"cannot use {path}: {what if start else 'the file is empty'}")
 
 
-def _start(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(4)
+def _source(path: Path) -> str:
+    return f"nasbench201-{version_of(path.name, 'v1_1')}"

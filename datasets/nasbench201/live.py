@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from zcbench.datasets.nasbench201.record import Rows, version_of
+from zcbench.datasets.nasbench201.record import rows_of
+from zcbench.datasets.nats_record import version_of
 from zcbench.datasets.tidy import TRUTH_COLUMNS
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import ZcbenchError
@@ -31,7 +32,7 @@ def from_api(api: Any, *, curves: bool = False) -> TruthTable:
             "the API object has no records in memory (NATS-Bench's fast mode reads them one by one): "
             "convert its folder with zcbench data convert"
         )
-    rows = Rows(source_of(api), curves=curves)
+    rows = rows_of(source_of(api), curves=curves)
     name = f"the {type(api).__name__} object"
     found = [
         row

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zcbench.datasets import unpickle
-from zcbench.datasets.nasbench201.record import Cell
+from zcbench.datasets.nats_record import Cell
 from zcbench.harness.errors import ZcbenchError
 
 ARCHIVE_PATTERN = "[0-9]*-FULL.pth"

@@ -196,7 +196,7 @@ def test_rows_are_written_in_groups(tmp_path, monkeypatch):
 
 
 def test_a_folder_is_read_one_file_at_a_time(tmp_path, monkeypatch):
-    from zcbench.datasets.nasbench201 import nats
+    from zcbench.datasets import nats_files as nats
 
     events = []
     load = nats.load

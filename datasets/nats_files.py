@@ -1,8 +1,9 @@
-"""Readers of the official NATS-Bench topology files: the ``-simple`` folder and the single file.
+"""Readers of the official NATS-Bench files, of both its spaces: the ``-simple`` folder and the single file.
 
-The folder has one ``{index:06d}.pickle.pbz2`` for each cell: bz2-compressed pickle of
-``{"12": record, "200": record}``. The single file is a pickle of ``{arch2infos: {index: {"12": record,
-"200": record}}, ...}``; it needs about 29 GB of memory, the folder a few MB whatever its size.
+The folder has one ``{index:06d}.pickle.pbz2`` for each architecture: bz2-compressed pickle of
+``{budget: record}``, with the budgets 12 and 200 in the topology space and 01, 12 and 90 in the size space.
+The single file is a pickle of ``{arch2infos: {index: {budget: record}}, ...}``; that of the topology space
+needs about 29 GB of memory, a folder a few MB whatever its size.
 """
 
 import bz2
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zcbench.datasets import unpickle
-from zcbench.datasets.nasbench201.record import Cell
+from zcbench.datasets.nats_record import Cell
 from zcbench.harness.errors import ZcbenchError
 
 FOLDER_PATTERN = "[0-9]*.pickle.pbz2"
@@ -35,7 +36,7 @@ def _load(path: Path) -> object:
 
 
 def read_file(path: Path) -> Iterator[Cell]:
-    """Yield the records of each cell in the single file, or in one file of the folder.
+    """Yield the records of each architecture in the single file, or in one file of the folder.
 
     Raises:
         UnsafeFileError: if it asks to run code.
@@ -50,7 +51,7 @@ def read_file(path: Path) -> Iterator[Cell]:
     cells = content.get("arch2infos")
     if not isinstance(cells, dict) or not cells:
         raise ZcbenchError(
-            f'cannot use {path}: it has no records in "arch2infos"; give the folder of the cells instead'
+            f'cannot use {path}: it has no records in "arch2infos"; give the -simple folder instead'
         )
     for index in sorted(cells):
         cell = cells.pop(index)  # what has been read may be freed
@@ -60,7 +61,7 @@ def read_file(path: Path) -> Iterator[Cell]:
 
 
 def read_folder(folder: Path) -> Iterator[Cell]:
-    """Yield the records of each cell in the ``-simple`` folder, one file in memory at a time.
+    """Yield the records of each architecture in the ``-simple`` folder, one file in memory at a time.
 
     Raises:
         UnsafeFileError: if a file asks to run code.
