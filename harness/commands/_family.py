@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import click
 import pandas as pd
 
+from zcbench.harness import options
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
@@ -22,18 +25,20 @@ class Wanted:
         dataset: images of the mini-batch.
         batch_size: N.
         init: name of the initialisation.
+        network: options of the networks, ``name=value,...``.
         architectures: ids.
         metrics: names with their parameters.
-        seeds: number of initialisation seeds.
+        recipes: digests.
         prefer: targets of the analysis; scores on the images of one of them go before others.
     """
 
     dataset: str | None = None
     batch_size: int | None = None
     init: str | None = None
+    network: str | None = None
     architectures: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
-    seeds: int | None = None
+    recipes: frozenset[str] | None = None
     prefer: tuple[str, ...] = ()
 
 
@@ -57,13 +62,82 @@ class Family:
         return (
             f"{r.dataset} images ({r.split} split), one class-balanced mini-batch of {r.batch_size}, "
             f"initialisation {r.init}, {self.seeds} seed{'s' if self.seeds > 1 else ''}, {r.dtype}; {r.preprocessing}"
+            f"{f'; networks with {r.network}' if r.network else ''}"
         )
 
 
-def read_family(store: Store, benchmark: str, wanted: Wanted) -> Family:
-    """Return the scores of one kind; where several kinds remain, say which one is taken.
+@dataclass(frozen=True)
+class Stored:
+    """What a store holds of one benchmark, and of what was asked for.
 
-    Taken are scores on the images of a target where there are any, and of these the kind with most rows.
+    Attributes:
+        path: the store.
+        benchmark: the benchmark's name.
+        frame: the rows of all kinds, with the columns of an export and the recipe.
+        recipes: by digest.
+        prefer: targets of the analysis; scores on the images of one of them go before others.
+    """
+
+    path: Path
+    benchmark: str
+    frame: pd.DataFrame
+    recipes: Mapping[str, Recipe]
+    prefer: tuple[str, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the scored networks predict, sorted; empty for networks without a task."""
+        return tuple(sorted({task for digest in self.frame["recipe"].unique() if (task := self._task(digest))}))
+
+    @property
+    def dataset(self) -> str:
+        """The images of the family that is taken where no task says which."""
+        return str(_sizes(self.frame, self.prefer).index[0][0])
+
+    @property
+    def architectures(self) -> list[str]:
+        """The scored architectures, sorted."""
+        return sorted(self.frame["architecture"].unique())
+
+    def family(self, target: str) -> Family:
+        """Return the scores to hold against a target; where several kinds remain, say which one is taken.
+
+        Taken are scores of networks with the target as their task where there are any, then those on the images
+        of a target, and of these the kind with most rows.
+
+        Args:
+            target: dataset or task of the ground truth.
+        """
+        frame = self.frame
+        if target in self.tasks:
+            frame = frame[frame["recipe"].map(self._task) == target]
+        elif self.tasks:
+            click.echo(f"note: no networks of {self.benchmark} were scored for the task {target}", err=True)
+        frame = complete_seeds(_one_kind(frame, self.prefer))
+        recipe = self.recipes[frame["recipe"].iloc[0]]
+        return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, int(frame["init_seed"].nunique()))
+
+    def _task(self, digest: str) -> str:
+        return options.split(self.recipes[digest].network).get("task", "")
+
+
+def benchmarks_in(store: Store, asked: Sequence[str]) -> list[str]:
+    """Return the benchmarks that a store holds, or those of them that are asked for.
+
+    Raises:
+        ZcbenchError: if it holds none, or not one that is asked for.
+    """
+    known = sorted(store.frame()["benchmark"].unique())
+    if not known:
+        raise _nothing(store)
+    for name in asked:
+        if name not in known:
+            raise unknown("benchmark in this store", name, known)
+    return list(dict.fromkeys(asked)) or known
+
+
+def read_stored(store: Store, benchmark: str, wanted: Wanted) -> Stored:
+    """Return what a store holds of a benchmark.
 
     Raises:
         ZcbenchError: if the store holds no such scores.
@@ -71,43 +145,50 @@ def read_family(store: Store, benchmark: str, wanted: Wanted) -> Family:
     frame = store.frame()
     recipes = store.recipes()
     frame["kin"] = frame["recipe"].map({k: replace(r, init_seed=0).digest for k, r in recipes.items()})
-    known = frame["benchmark"].unique()
-    frame = frame[frame["benchmark"] == benchmark]
-    if frame.empty and len(known):
-        raise unknown("benchmark in this store", benchmark, known)
-    frame = _only(frame, wanted)
+    frame = _only(frame[frame["benchmark"] == benchmark], wanted, recipes)
     if frame.empty:
-        raise ZcbenchError(f"the store {store.path} holds no such scores: compute some with zcbench score")
-    frame = complete_seeds(_one_kind(frame, wanted.prefer))
-    recipe = recipes[frame["recipe"].iloc[0]]
-    return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, int(frame["init_seed"].nunique()))
+        raise _nothing(store)
+    return Stored(store.path, benchmark, frame, recipes, wanted.prefer)
 
 
-def _only(frame: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+def _nothing(store: Store) -> ZcbenchError:
+    return ZcbenchError(f"the store {store.path} holds no such scores: compute some with zcbench score")
+
+
+def _only(frame: pd.DataFrame, wanted: Wanted, recipes: Mapping[str, Recipe]) -> pd.DataFrame:
     for column, value in (("dataset", wanted.dataset), ("batch_size", wanted.batch_size), ("init", wanted.init)):
         if value is not None and not frame.empty:
             if not (frame[column] == value).any():
                 raise unknown(f"{column} in this store", str(value), map(str, frame[column].unique()))
             frame = frame[frame[column] == value]
+    if wanted.recipes is not None:
+        frame = frame[frame["recipe"].isin(wanted.recipes)]
+    if wanted.network is not None:
+        asked = options.split(wanted.network).items()
+        has = {digest: asked <= options.split(recipe.network).items() for digest, recipe in recipes.items()}
+        frame = frame[frame["recipe"].map(has).astype(bool)]
     if wanted.architectures is not None:
         frame = frame[frame["architecture"].isin(wanted.architectures)]
     if wanted.metrics is not None:
         frame = frame[frame["metric"].isin(wanted.metrics)]
-    if wanted.seeds is not None:
-        frame = frame[frame["init_seed"] < wanted.seeds]
     return frame
 
 
-def _one_kind(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.DataFrame:
+def _sizes(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.Series:
+    """Return the number of rows of every kind, those of preferred images first."""
     sizes = frame.groupby(KEY, sort=True).size().sort_values(ascending=False, kind="stable")
     of_target = sizes.index.get_level_values("dataset").isin(prefer)
-    sizes = pd.concat([sizes[of_target], sizes[~of_target]])
+    return pd.concat([sizes[of_target], sizes[~of_target]])
+
+
+def _one_kind(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.DataFrame:
+    sizes = _sizes(frame, prefer)
     chosen = sizes.index[0]
     if len(sizes) > 1:
         others = "; ".join(f"{d}, batch {b}, {i}: {n} rows" for (d, b, i, _), n in sizes.iloc[1:].items())
         click.echo(
             f"note: taking the scores on {chosen[0]}, batch {chosen[1]}, {chosen[2]} ({sizes.iloc[0]} rows); the store "
-            f"also holds {others}: choose with --dataset, --batch-size and --init",
+            f"also holds {others}: choose with --dataset, --batch-size, --init and --network",
             err=True,
         )
     return frame[(frame[KEY] == list(chosen)).all(axis=1)]

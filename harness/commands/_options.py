@@ -49,12 +49,16 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
 def candidates(*, required: bool) -> Callable[[F], F]:
     """Which architectures to score."""
     return _together(
-        click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark."),
+        click.option("--benchmark", "benchmarks", multiple=True, default=("nasbench201",), show_default=True,
+                     metavar="NAME", help="Name of the benchmark; may be given several times."),
         click.option("--architectures", type=PATH, metavar="FILE", help="Architectures to score, one a line."),
         click.option("--sample", type=click.IntRange(1), metavar="N", help="Score N architectures drawn at random.",
                      **({} if required else _default(100))),
         click.option("--sample-seed", type=int, default=0, show_default=True, help="Seed of that draw."),
-        click.option("--all", "everything", is_flag=True, help="Score the whole search space."),
+        click.option("--all", "everything", is_flag=True, help="Score all of them."),
+        click.option("--pool", type=OneOf("pool", ("auto", "space", "truth")), default="auto", show_default=True,
+                     metavar="[auto|space|truth]", help="What --sample and --all choose from: the search space, or "
+                     "the architectures that have a ground truth. auto: the space where it can be listed."),
         click.option("--unique", is_flag=True, help="Keep one architecture of each class that the benchmark "
                      "regards as the same."),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N of them: for a quick try."),
@@ -67,6 +71,12 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
         click.option("--dataset", help="Images of the mini-batch: see zcbench list datasets.", **_default(dataset)),
         click.option("--images", type=PATH, metavar="FOLDER",
                      help="Folder with the images; default $ZCBENCH_DATA/images. digits and gaussian need none."),
+        click.option("--resolution", type=click.IntRange(8, 1024), metavar="N", help="Resize the images to N x N; "
+                     "default: as the benchmark trained, else as they are."),
+        click.option("--network", "network", multiple=True, metavar="NAME=VALUE,...", help="How to build the networks, "
+                     "for benchmarks with a choice: see zcbench list benchmarks."),
+        click.option("--task", "tasks", multiple=True, metavar="NAME", help="Task of the networks, for benchmarks "
+                     "with several (TransNAS-Bench-101); may be given several times."),
         click.option("--metrics", default="standard", show_default=True, metavar="LIST",
                      help="Metrics or groups, separated by commas: see zcbench list metrics."),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
@@ -88,11 +98,12 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
 def truth() -> Callable[[F], F]:
     """Which ground truth the scores are held against."""
     return _together(
-        click.option("--target", "targets", multiple=True, metavar="DATASET",
-                     help="Dataset of the trained accuracies; may be given several times. "
-                     "Default: that of the images, else those of the benchmark."),
+        click.option("--target", "targets", multiple=True, metavar="DATASET[/VALUE]",
+                     help="Dataset (or task) of the trained accuracies; may be given several times. Default: that of "
+                     "the images, else those of the benchmark. With a value: cifar10/edgegpu_latency."),
         click.option("--source", metavar="NAME", help="Source of the accuracies: see zcbench data."),
-        click.option("--split", metavar="NAME", help="Part of the dataset: test (default), valid, ..."),
+        click.option("--split", metavar="NAME", help="Part of the dataset: test, valid, ...; default: what "
+                     "publications on the benchmark use."),
         click.option("--epochs", type=int, metavar="N", help="Length of the training; default: the longest."),
         click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead."),
     )  # fmt: skip
@@ -110,12 +121,21 @@ def statistics() -> Callable[[F], F]:
     )  # fmt: skip
 
 
+def stored() -> Callable[[F], F]:
+    """Which of the benchmarks that a store holds."""
+    return click.option(
+        "--benchmark", "benchmarks", multiple=True, metavar="NAME",
+        help="Name of a benchmark; may be given several times. Default: all that the store holds.",
+    )  # fmt: skip
+
+
 def family() -> Callable[[F], F]:
     """Which of the stored scores, where a store holds several kinds."""
     return _together(
         click.option("--dataset", metavar="NAME", help="Only scores on these images."),
         click.option("--batch-size", type=int, metavar="N", help="Only scores of this batch size."),
         click.option("--init", metavar="NAME", help="Only scores of this initialisation."),
+        click.option("--network", metavar="NAME=VALUE,...", help="Only scores of networks that were built so."),
     )
 
 

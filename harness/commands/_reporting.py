@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _studying
-from zcbench.harness.commands._family import Family, Wanted, read_family
+from zcbench.harness.commands._family import Family, Wanted, read_stored
 from zcbench.harness.commands._studying import Statistics, TruthOptions
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
@@ -20,63 +21,97 @@ from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
 from zcbench.reports import reproduction
-from zcbench.reports.report import ReportInput, build, write
+from zcbench.reports.report import ReportInput, build, default_title, write
+
+
+@dataclass(frozen=True)
+class Studied:
+    """One benchmark of a store, ready to be analysed.
+
+    Attributes:
+        found: the benchmark.
+        table: its ground truth.
+        pairs: targets, each with the scores to hold against it.
+    """
+
+    found: Benchmark
+    table: TruthTable
+    pairs: tuple[tuple[Target, Family], ...]
+
+    def analyses(self, how: Statistics) -> list[Analysis]:
+        """Analyse every pair."""
+        return [_studying.study(f, self.found, target, how, noise=self.table) for target, f in self.pairs]
+
+
+def pair(store: Store, benchmark: str, wanted: Wanted, options: TruthOptions) -> Studied:
+    """Find the scores of a benchmark, its ground truth, and what belongs together.
+
+    Raises:
+        MissingFileError: if the ground truth is not there.
+        ZcbenchError: if there are no such scores or no such truth.
+    """
+    found = find_benchmark(benchmark)
+    stored = read_stored(store, benchmark, wanted)
+    table = _studying.load(found, options, stored.architectures)
+    targets = _studying.choose_targets(found, table, options, dataset=stored.dataset, tasks=stored.tasks)
+    return Studied(found, table, tuple((target, stored.family(target.dataset)) for target in targets))
 
 
 def make_report(
-    store_path: Path, benchmark: str, wanted: Wanted, options: TruthOptions, how: Statistics, out: Path, *, title: str
+    store_path: Path, wanted: Mapping[str, Wanted], options: TruthOptions, how: Statistics, out: Path, *,
+    title: str | None,
 ) -> tuple[Path, list[Analysis]]:
     """Analyse a store and write the report.
 
     Args:
         store_path: the store.
-        benchmark: name of the benchmark.
-        wanted: which of the scores.
+        wanted: which of the scores, by benchmark.
         options: which ground truth.
         how: policy, population and resamples.
         out: folder of the report.
-        title: its title.
+        title: its title; None for one that names the benchmarks.
 
     Returns:
         The path of index.html and the analyses behind it.
     """
     with Store(store_path, create=False) as store:
-        family = read_family(store, benchmark, wanted)
-        provenance = _provenance(store, family, benchmark)
-    found, table = _studying.load(benchmark, options)
-    targets = _studying.choose_targets(found, table, options, family.recipe.dataset)
-    provenance["ground truth"] = {t.dataset: t.describe() for t in targets} | {
-        "analog-nasbench": package_version("analog-nasbench")
-    }
+        studied = [pair(store, benchmark, chosen, options) for benchmark, chosen in wanted.items()]
+        provenance = _provenance(store, studied)
     provenance["statistics"] = {
         "undefined scores": how.undefined, "population": how.population,
         "bootstrap": f"{how.resamples} resamples, seed 0",
     }  # fmt: skip
-    analyses = [_studying.study(family, found, target, how, noise=table) for target in targets]
-    names = dict.fromkeys(target.dataset for target in targets)
-    measured = _measured(family, found, table, list(names), how)
-    page = write(build(ReportInput(title, tuple(analyses), provenance, measured)), out)
-    return page, analyses
+    done = [(target, analysis) for one in studied
+            for (target, _), analysis in zip(one.pairs, one.analyses(how), strict=True)]  # fmt: skip
+    analyses = [analysis for _, analysis in done]
+    gains = tuple(analysis for target, analysis in done if target.higher_is_better)
+    costs = tuple(analysis for target, analysis in done if not target.higher_is_better)
+    if not gains:
+        raise ZcbenchError(
+            "a report needs at least one accuracy to rank the metrics by: give a --target that is one, beside the costs"
+        )
+    measured = [m for one in studied for m in _measured(one, how)]
+    data = ReportInput(title or default_title(gains), gains, provenance, measured, costs)
+    return write(build(data), out), analyses
 
 
-def _measured(
-    family: Family, found: Benchmark, table: TruthTable, targets: Sequence[str], how: Statistics
-) -> list[reproduction.Measured]:
+def _measured(one: Studied, how: Statistics) -> list[reproduction.Measured]:
     """Compute for every published column of our targets an estimate on the same population and truth.
 
-    Whatever ground truth the report itself is about, this takes the test accuracy after the longest training.
+    Whatever ground truth the report itself is about, this takes the published one where the table has it.
     """
     done: dict[tuple[object, ...], Analysis] = {}
     measured = []
-    for name in targets:
-        for request in reproduction.requests(found.name, name):
-            target, truth = _published_target(found, table, request)
+    for name, family in {target.dataset: family for target, family in one.pairs}.items():
+        for request in reproduction.requests(one.found.name, name):
+            target, truth = _published_target(one.found, one.table, request)
             if target is None:
                 continue
-            key = (target.dataset, target.source, truth and truth.seed, request.population)
+            key = (target.name, target.source, target.split, truth and truth.seed, request.population, id(family))
             try:
                 if key not in done:
-                    done[key] = _studying.study(family, found, target, replace(how, population=request.population))
+                    population = replace(how, population=request.population)
+                    done[key] = _studying.study(family, one.found, target, population)
             except ZcbenchError as error:
                 click.echo(f"note: {request.published} is left out of the reproduction: {error}", err=True)
                 continue
@@ -95,42 +130,54 @@ def _published_target(
     """Return the published truth if our table has it; else our own of that dataset, if there is one."""
     for truth in request.truths:
         try:
-            return table.select(truth.dataset, source=truth.source, seed=truth.seed), truth
+            return table.select(truth.dataset, source=truth.source, seed=truth.seed, split=truth.split), truth
         except ZcbenchError:
             continue
     try:
-        return table.select(request.dataset, default_sources=found.default_sources), None
+        return table.select(
+            request.dataset, default_sources=found.default_sources, default_split=found.default_split
+        ), None
     except ZcbenchError:
         return None, None
 
 
-def _provenance(
-    store: Store, family: Family, benchmark: str
-) -> dict[str, str | Mapping[str, str]]:
-    recipe = family.recipe
+def _provenance(store: Store, studied: Sequence[Studied]) -> dict[str, str | Mapping[str, str]]:
     described: dict[str, str | Mapping[str, str]] = {
         "zcbench": {
             "version": package_version("zcbench"), "source": source_digest(),
             "revision": revision() or "installed, not run from a git clone",
         },
-        "scores": {
-            "store": str(store.path), "benchmark": benchmark, "dataset": f"{recipe.dataset}, {recipe.split} split",
-            "mini-batch": f"{recipe.batch_size} images, seed {recipe.batch_seed}, digest {recipe.images}",
-            "preprocessing": recipe.preprocessing, "initialisation": recipe.init, "dtype": recipe.dtype,
-        },
+        "store": str(store.path),
     }  # fmt: skip
-    ids = sorted(family.frame["architecture"].unique())
-    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
-    described["architectures"] = {"number": f"{len(ids):,}", "digest of the sorted ids": digest}
-    described["metrics"] = {key: _cited(key, version) for key, version in _versions(family)}
+    versions: dict[str, int] = {}
+    for one in studied:
+        families = {family.recipe.digest: family for _, family in one.pairs}
+        for digest, family in families.items():
+            name = one.found.name if len(families) == 1 else f"{one.found.name}, recipe {digest}"
+            described |= {f"scores of {name}": _scores(family), f"architectures of {name}": _architectures(family)}
+            versions |= {str(k): int(v) for k, v in family.frame.groupby("metric")["version"].max().items()}
+        described[f"ground truth of {one.found.name}"] = {target.name: target.describe() for target, _ in one.pairs}
+    described["analog-nasbench"] = package_version("analog-nasbench")
+    described["metrics"] = {key: _cited(key, version) for key, version in sorted(versions.items())}
     for number, environment in enumerate(store.environments(), start=1):
         described[f"environment {number}"] = environment
     return described
 
 
-def _versions(family: Family) -> list[tuple[str, int]]:
-    newest = family.frame.groupby("metric")["version"].max()
-    return [(str(key), int(version)) for key, version in newest.items()]
+def _scores(family: Family) -> dict[str, str]:
+    recipe = family.recipe
+    return {
+        "dataset": f"{recipe.dataset}, {recipe.split} split",
+        "mini-batch": f"{recipe.batch_size} images, seed {recipe.batch_seed}, digest {recipe.images}",
+        "preprocessing": recipe.preprocessing, "initialisation": recipe.init, "dtype": recipe.dtype,
+        **({"networks": recipe.network} if recipe.network else {}),
+    }  # fmt: skip
+
+
+def _architectures(family: Family) -> dict[str, str]:
+    ids = sorted(family.frame["architecture"].unique())
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
+    return {"number": f"{len(ids):,}", "digest of the sorted ids": digest}
 
 
 def _cited(key: str, version: int) -> str:

@@ -1,8 +1,9 @@
-"""From options to a job, and its run with a progress bar; shared by ``score`` and ``run``."""
+"""From options to jobs, and their run with a progress bar; shared by ``score`` and ``run``."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,84 +13,115 @@ from tqdm import tqdm
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
+from zcbench.harness import options
+from zcbench.harness.commands._choosing import Choice, choose
+from zcbench.harness.commands._studying import TruthOptions
 from zcbench.harness.environment import cores
-from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.registry import select
 from zcbench.harness.runner import Summary, run, usable_device
-from zcbench.harness.space import SearchSpace
+from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
-from zcbench.harness.types import Architecture, Outcome
+from zcbench.harness.types import Outcome
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which architectures: the options of ``candidates``."""
+class Setting:
+    """How to score: the options of ``scoring`` that decide on the score.
 
-    architectures: Path | None
-    sample: int | None
-    sample_seed: int
-    everything: bool
-    unique: bool
-    limit: int | None
+    Attributes:
+        dataset: images of the mini-batch.
+        folder: where they are.
+        resolution: height and width to resize them to.
+        network: how networks are built, each text ``name=value,...``.
+        tasks: what networks predict.
+        metrics: names and groups, separated by commas.
+        seeds: number of initialisations.
+        batch_size: N.
+        init: name of the initialisation.
+    """
+
+    dataset: str
+    folder: Path | None
+    resolution: int | None
+    network: tuple[str, ...]
+    tasks: tuple[str, ...]
+    metrics: str
+    seeds: int
+    batch_size: int
+    init: str
 
 
-def choose(space: SearchSpace, choice: Choice) -> list[Architecture]:
-    """Return the candidates, each once, in the order given.
+@dataclass(frozen=True)
+class Machine:
+    """Where to compute: the options of ``scoring`` that do not decide on the score."""
+
+    device: str
+    threads: int
+    workers: int | None
+    retry_failed: bool
+
+
+def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth: TruthOptions) -> list[Job]:
+    """Check every option and return what is to be scored; nothing has been computed or written yet.
+
+    There is one job for each benchmark, or one for each task of a benchmark whose networks have one.
 
     Raises:
-        MissingFileError: if the file of architectures is not there.
-        ZcbenchError: if nothing or too much is chosen, or a line cannot be parsed.
+        ZcbenchError: for whatever is wrong with the options.
     """
-    if sum((choice.architectures is not None, choice.sample is not None, choice.everything)) != 1:
-        raise ZcbenchError("say which architectures: one of --sample N, --architectures FILE and --all")
-    if choice.architectures is not None:
-        chosen = _read(space, choice.architectures)
-    elif choice.sample is not None:
-        chosen = space.sample(choice.sample, choice.sample_seed)
-    else:
-        chosen = list(space)
-    chosen = list({a.id: a for a in chosen}.values())
-    if choice.unique:
-        # reversed: of each class the one that comes first is kept
-        first = {space.unique_id(a): a for a in reversed(chosen)}
-        chosen = list(reversed(first.values()))
-    return chosen[: choice.limit]
+    chosen = select(setting.metrics)
+    init = initialisation(setting.init)
+    found = [find_benchmark(name) for name in dict.fromkeys(benchmarks)]
+    jobs = []
+    for one, spaces in zip(found, configured([f.space for f in found], setting, truth, found), strict=True):
+        architectures = choose(one, choice, truth)
+        for space in spaces:
+            batch = images.load(
+                setting.dataset, batch_size=setting.batch_size, folder=setting.folder,
+                resolution=setting.resolution or space.resolution,
+            )  # fmt: skip
+            jobs.append(
+                Job(benchmark=one.name, space=space, architectures=architectures, metrics=chosen,
+                    batch=images.for_task(batch, space.task), init=init, seeds=setting.seeds)
+            )  # fmt: skip
+    return jobs
 
 
-def _read(space: SearchSpace, path: Path) -> list[Architecture]:
-    if not (path.is_file() or path.is_fifo()):  # a pipe: --architectures <(grep ... cells.txt)
-        raise MissingFileError(f"there is no file of architectures at {path}")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ZcbenchError(f"{path} is no text file: write one architecture a line") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                found.append(space.parse(line.strip()))
-            except ZcbenchError as error:
-                raise ZcbenchError(f"{path}, line {number}: {error}") from error
-    if not found:
-        raise ZcbenchError(f"{path} names no architecture: write one a line")
-    return found
+def configured(
+    spaces: Sequence[SearchSpace], setting: Setting, truth: TruthOptions, found: Sequence[Benchmark]
+) -> list[list[SearchSpace]]:
+    """Return every space with its networks as asked for: several times where several tasks are asked for.
 
+    With several benchmarks, an option goes to those that have it; without ``--task``, the targets that are
+    tasks say which.
 
-def make_job(
-    *, benchmark: str, choice: Choice, dataset: str, folder: Path | None, metrics: str, seeds: int,
-    batch_size: int, init: str,
-) -> Job:
-    """Check every option and return what is to be scored; nothing has been computed or written yet."""
-    chosen = select(metrics)
-    how = initialisation(init)
-    space = find_benchmark(benchmark).space
-    batch = images.load(dataset, batch_size=batch_size, folder=folder)
-    return Job(
-        benchmark=benchmark, space=space, architectures=choose(space, choice), metrics=chosen,
-        batch=batch, init=how, seeds=seeds,
-    )
+    Raises:
+        ZcbenchError: for an option that none of them has.
+    """
+    asked: dict[str, str] = {}
+    for text in setting.network:
+        asked |= options.split(text)
+    known = {name for space in spaces for name in space.network}
+    for name in asked if len(spaces) > 1 else ():
+        if name not in known:
+            raise unknown("network option", name, known)
+    if setting.tasks and "task" not in known:
+        raise ZcbenchError("--task is for benchmarks whose networks have one; none of these has")
+    result = []
+    for space, one in zip(spaces, found, strict=True):
+        mine = {k: v for k, v in asked.items() if k in space.network} if len(spaces) > 1 else asked
+        tasks: Sequence[str] = ()
+        if "task" in space.network and "task" not in mine:
+            tasks = setting.tasks or [t for t in truth.targets if t in one.datasets]
+        space = space.configured(mine)
+        result.append([space.configured({"task": task}) for task in dict.fromkeys(tasks)] or [space])
+    return result
 
 
 def find_device(name: str) -> str:
@@ -104,14 +136,28 @@ def find_device(name: str) -> str:
     return name
 
 
+def run_all(jobs: Sequence[Job], store: Store, machine: Machine) -> None:
+    """Run jobs one after the other; after Ctrl-C the program ends with exit code 130."""
+    device = find_device(machine.device)
+    for job in jobs:
+        summary = run_with_progress(
+            job, store, device=device, threads=machine.threads, workers=machine.workers,
+            retry_failed=machine.retry_failed,
+        )  # fmt: skip
+        if summary.interrupted:
+            click.get_current_context().exit(INTERRUPTED)
+
+
 def run_with_progress(
     job: Job, store: Store, *, device: str, threads: int, workers: int | None, retry_failed: bool
 ) -> Summary:
     """Run a job with a progress bar on standard error, and say what came of it."""
     workers = workers or cores()
+    network = options.joined(job.space.network)
     click.echo(
-        f"{len(job.architectures)} architectures of {job.benchmark}, {len(job.metrics)} metrics, {job.seeds} "
-        f"seed{'s' if job.seeds > 1 else ''}; {job.batch.dataset} ({job.batch.split}), batch {len(job.batch.inputs)}; "
+        f"{len(job.architectures)} architectures of {job.benchmark}{f' ({network})' if network else ''}, "
+        f"{len(job.metrics)} metrics, {job.seeds} seed{'s' if job.seeds > 1 else ''}; "
+        f"{job.batch.dataset} ({job.batch.split}), batch {len(job.batch.inputs)}; "
         f"{device}, up to {workers} workers of {threads} thread{'s' if threads > 1 else ''}; store {store.path}",
         err=True,
     )

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
-from zcbench.datasets.truth import Target, TruthTable
+from zcbench.datasets.truth import Target, TruthTable, split_target
 from zcbench.harness.analysis.ceiling import Ceiling, noise_ceiling, seeds_in_mean
 from zcbench.harness.analysis.frame import assemble
 from zcbench.harness.analysis.result import Analysis
@@ -20,16 +20,29 @@ from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 
+if TYPE_CHECKING:
+    from zcbench.harness.job import Job  # imports torch, which an analysis does not need
+
 
 @dataclass(frozen=True)
 class TruthOptions:
-    """Which ground truth: the options of ``truth``."""
+    """Which ground truth: the options of ``truth``.
+
+    Attributes:
+        targets: datasets or tasks, each perhaps with the value that is meant: ``cifar10/edgegpu_latency``.
+        source: only this source.
+        split: part of the dataset.
+        epochs: length of the training.
+        file: a table to use instead of the default ones.
+        several: whether there are several benchmarks, so that a target belongs to those that have it.
+    """
 
     targets: tuple[str, ...]
     source: str | None
     split: str | None
     epochs: int | None
     file: Path | None
+    several: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,21 +61,68 @@ class Statistics:
 
 
 def choose_targets(
-    found: Benchmark, table: TruthTable, options: TruthOptions, dataset: str
+    found: Benchmark, table: TruthTable, options: TruthOptions, *, dataset: str | None = None, tasks: Sequence[str] = ()
 ) -> list[Target]:
-    """Return the ground truths: those asked for, else that of the images, else those of the benchmark."""
+    """Return the ground truths: those asked for, else those of the networks' tasks or of the images, else all.
+
+    Args:
+        found: the benchmark.
+        table: its ground truth.
+        options: what is asked for.
+        dataset: images that were scored on; None where that is not known.
+        tasks: tasks of the networks that were scored.
+    """
     names: Sequence[str] = options.targets
+    if options.several:
+        names = [name for name in names if split_target(name)[0] in {*found.datasets, *table.datasets}]
     if not names:
         # Of the table's datasets those that are image datasets of their own; not variants such as cifar10_ptq.
         known = [d for d in found.datasets if d in table.datasets and d in images.datasets()]
-        names = [dataset] if dataset in known else known or table.datasets[:1]
-    return [
-        table.select(
-            name, source=options.source, split=options.split, epochs=options.epochs,
-            default_sources=found.default_sources,
-        )
-        for name in dict.fromkeys(names)
-    ]
+        done = [task for task in tasks if task in table.datasets]
+        names = done or ([dataset] if dataset in known else known or table.datasets[:1])
+    return [_select(found, table, options, name) for name in dict.fromkeys(names)]
+
+
+def _select(found: Benchmark, table: TruthTable, options: TruthOptions, name: str) -> Target:
+    dataset, metric = split_target(name)
+    return table.select(
+        dataset, metric=metric, source=options.source, split=options.split, epochs=options.epochs,
+        default_sources=found.default_sources, default_split=found.default_split,
+    )  # fmt: skip
+
+
+def targets_of(found: Benchmark, options: TruthOptions) -> list[Target]:
+    """Load the ground truth and return the targets."""
+    return choose_targets(found, load(found, options), options)
+
+
+def check_targets(benchmarks: Sequence[str], options: TruthOptions) -> None:
+    """Refuse a target that none of several benchmarks has.
+
+    Raises:
+        ZcbenchError: with the nearest names.
+    """
+    known = {d for name in benchmarks for d in find_benchmark(name).datasets}
+    for name in options.targets if options.several and options.file is None else ():
+        if split_target(name)[0] not in known:
+            raise unknown("target of these benchmarks", name, known)
+
+
+def check_truth(jobs: Sequence[Job], options: TruthOptions, population: str) -> None:
+    """Refuse what would only come out after the scoring: no ground truth, or none of these architectures.
+
+    Raises:
+        MissingFileError: if the ground truth is not there.
+        ZcbenchError: for a target, a source or a population that there is not.
+    """
+    for name in dict.fromkeys(job.benchmark for job in jobs):
+        mine = [job for job in jobs if job.benchmark == name]
+        found = find_benchmark(name)
+        check_population(found, population)
+        ids = [a.id for a in mine[0].architectures]
+        tasks = [str(task) for job in mine if (task := job.space.network.get("task"))]
+        table = load(found, options, ids)
+        check_overlap(choose_targets(found, table, options, dataset=mine[0].batch.dataset, tasks=tasks), ids)
 
 
 def check_overlap(targets: Sequence[Target], architectures: Sequence[str]) -> None:
@@ -127,7 +187,9 @@ def ceiling_of(
     """
     for source in dict.fromkeys((target.source, *sorted(table.sources))):
         try:
-            other = table.select(target.dataset, source=source, split=target.split, epochs=target.epochs)
+            other = table.select(
+                target.dataset, source=source, split=target.split, epochs=target.epochs, metric=target.metric
+            )
         except ZcbenchError:
             continue
         repeats = other.repeats[other.repeats.index.isin(architectures)]
@@ -137,20 +199,28 @@ def ceiling_of(
     return None
 
 
-def load(benchmark: str, options: TruthOptions) -> tuple[Benchmark, TruthTable]:
-    """Find the benchmark and load its ground truth, with all its sources.
+def load(
+    found: Benchmark, options: TruthOptions, architectures: Sequence[str] | None = None
+) -> TruthTable:
+    """Load the ground truth of a benchmark, with all its sources.
 
     The named source is chosen later, so that the noise ceiling and the reproduction of published figures can
-    use the others. A source that is not in the default table, such as the embedded one beside ZCBENCH_DATA,
-    is loaded by itself.
+    use the others. A source that is not in the default tables, such as the embedded one beside ZCBENCH_DATA or
+    a surrogate, is loaded by itself.
+
+    Args:
+        found: the benchmark.
+        options: which ground truth.
+        architectures: the ones that are needed, for a surrogate to predict.
     """
-    found = find_benchmark(benchmark)
+
+    def truth(source: str | None) -> TruthTable:
+        return found.truth(source=source, path=options.file, architectures=architectures)
+
     try:
-        table = found.truth(path=options.file)
+        table = truth(None)
     except MissingFileError:
         if options.source is None:
             raise
-        return found, found.truth(source=options.source, path=options.file)
-    if options.source is not None and options.source not in table.sources:
-        table = found.truth(source=options.source, path=options.file)
-    return found, table
+        return truth(options.source)
+    return truth(options.source) if options.source is not None and options.source not in table.sources else table

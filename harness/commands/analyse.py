@@ -8,22 +8,22 @@ import click
 
 from zcbench.harness.analysis.output import write
 from zcbench.harness.analysis.result import Analysis
-from zcbench.harness.commands import _options, _studying
-from zcbench.harness.commands._family import Wanted, read_family
+from zcbench.harness.commands import _options, _reporting, _studying
+from zcbench.harness.commands._family import Wanted, benchmarks_in
 from zcbench.harness.store import Store
 
 
 @click.command("analyse", short_help="Correlate stored scores with trained accuracies.")
 @_options.store(default="scores.sqlite")
-@click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark.")
+@_options.stored()
 @_options.family()
 @_options.truth()
 @_options.statistics()
 @click.option("--out", type=_options.PATH, default="analysis", show_default=True, metavar="FOLDER",
               help="Folder for correlations.csv and analysis.json.")  # fmt: skip
 def command(
-    *, store_path: Path, benchmark: str, dataset: str | None, batch_size: int | None, init: str | None,
-    targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
+    *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
+    network: str | None, targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
     truth_file: Path | None, undefined: str, population: str, resamples: int, out: Path,
 ) -> None:
     """Compute every statistic of every metric with its interval, as correlations.csv and analysis.json.
@@ -32,13 +32,15 @@ def command(
     Example:
         zcbench analyse --store s.sqlite --benchmark nasbench201 --target cifar10 --out analysis
     """
-    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
     how = _studying.Statistics(undefined, population, resamples)
+    analyses = []
     with Store(store_path, create=False) as store:
-        family = read_family(store, benchmark, Wanted(dataset, batch_size, init, prefer=targets))
-    found, table = _studying.load(benchmark, options)
-    chosen = _studying.choose_targets(found, table, options, family.recipe.dataset)
-    analyses = [_studying.study(family, found, target, how, noise=table) for target in chosen]
+        names = benchmarks_in(store, benchmarks)
+        options = _studying.TruthOptions(targets, source, split, epochs, truth_file, several=len(names) > 1)
+        _studying.check_targets(names, options)
+        wanted = Wanted(dataset, batch_size, init, network, prefer=targets)
+        for name in names:
+            analyses += _reporting.pair(store, name, wanted, options).analyses(how)
     csv, _ = write(analyses, out)
     for analysis in analyses:
         _show(analysis)
@@ -47,6 +49,7 @@ def command(
 
 def _show(analysis: Analysis) -> None:
     """Print the ranking by Spearman."""
+    click.echo(f"benchmark: {analysis.table.benchmark}")
     click.echo(f"truth: {analysis.table.truth_description}")
     click.echo(f"scores: {analysis.table.recipe}")
     found = [(m, analysis.estimate(m, "spearman")) for m in analysis.table.metrics]

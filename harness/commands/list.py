@@ -8,6 +8,7 @@ import click
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmarks
+from zcbench.harness import options
 from zcbench.harness.commands._options import OneOf
 from zcbench.harness.initialise import INITIALISATIONS
 from zcbench.harness.registry import groups, metrics
@@ -30,7 +31,11 @@ def _benchmarks() -> None:
     for name, found in benchmarks().items():
         populations = ", ".join(found.populations)
         click.echo(f"{name}  {len(found.space):,} architectures; trained on {', '.join(found.datasets)}")
-        click.echo(f"{'':{len(name)}}  populations: {populations}")
+        click.echo(f"{'':{len(name)}}  populations: {populations}; accuracies that are meant: {found.default_split}")
+        help_texts = options.described(found.space)
+        for option, value in found.space.network.items():
+            chosen = options.joined({option: value})
+            click.echo(f"{'':{len(name)}}  --network {chosen}: {help_texts.get(option, '')}")
 
 
 def _datasets() -> None:

@@ -7,22 +7,23 @@ from pathlib import Path
 import click
 
 from zcbench.harness.commands import _options, _reporting, _studying
-from zcbench.harness.commands._family import Wanted
+from zcbench.harness.commands._family import Wanted, benchmarks_in
+from zcbench.harness.store import Store
 
 
 @click.command("report", short_help="Render a store as HTML, Markdown, LaTeX and CSV.")
 @_options.store(default="scores.sqlite")
-@click.option("--benchmark", default="nasbench201", show_default=True, help="Name of the benchmark.")
+@_options.stored()
 @_options.family()
 @_options.truth()
 @_options.statistics()
-@click.option("--title", default="Training-free metrics on NAS-Bench-201", show_default=True, help="Its title.")
+@click.option("--title", metavar="TEXT", help="Its title; default: one that names the benchmarks.")
 @click.option("--out", type=_options.PATH, default="report", show_default=True, metavar="FOLDER",
               help="Folder for index.html, report.md and tables/.")  # fmt: skip
 def command(
-    *, store_path: Path, benchmark: str, dataset: str | None, batch_size: int | None, init: str | None,
-    targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
-    truth_file: Path | None, undefined: str, population: str, resamples: int, title: str, out: Path,
+    *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
+    network: str | None, targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
+    truth_file: Path | None, undefined: str, population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
     """Analyse a store and write a self-contained page that opens from disk.
 
@@ -30,8 +31,11 @@ def command(
     Example:
         zcbench report --store s.sqlite --out report
     """
-    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
+    with Store(store_path, create=False) as store:
+        names = benchmarks_in(store, benchmarks)
+    options = _studying.TruthOptions(targets, source, split, epochs, truth_file, several=len(names) > 1)
+    _studying.check_targets(names, options)
     how = _studying.Statistics(undefined, population, resamples)
-    wanted = Wanted(dataset, batch_size, init, prefer=targets)
-    page, _ = _reporting.make_report(store_path, benchmark, wanted, options, how, out, title=title)
+    wanted = dict.fromkeys(names, Wanted(dataset, batch_size, init, network, prefer=targets))
+    page, _ = _reporting.make_report(store_path, wanted, options, how, out, title=title)
     click.echo(f"written: {page}")

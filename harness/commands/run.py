@@ -8,11 +8,11 @@ import click
 
 from zcbench.harness.analysis.output import write
 from zcbench.harness.commands import _options, _reporting, _scoring, _studying
+from zcbench.harness.commands._choosing import Choice
 from zcbench.harness.commands._family import Wanted
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.job import Job
 from zcbench.harness.store import Store
-
-INTERRUPTED = 130
 
 
 @click.command("run", short_help="Score, analyse and report: the whole job in one line.")
@@ -20,15 +20,16 @@ INTERRUPTED = 130
 @_options.scoring(dataset="digits")
 @_options.truth()
 @_options.statistics()
-@click.option("--title", default="Training-free metrics on NAS-Bench-201", show_default=True, help="Its title.")
+@click.option("--title", metavar="TEXT", help="Title of the report; default: one that names the benchmarks.")
 @click.option("--out", type=_options.PATH, default="zcbench-run", show_default=True, metavar="FOLDER",
               help="Folder for the store, the analysis and the report.")  # fmt: skip
 def command(
-    *, benchmark: str, architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
-    unique: bool, limit: int | None, dataset: str, images: Path | None, metrics: str, seeds: int,
-    batch_size: int, init: str, device: str, threads: int, workers: int | None, retry_failed: bool,
-    targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
-    truth_file: Path | None, undefined: str, population: str, resamples: int, title: str, out: Path,
+    *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
+    pool: str, unique: bool, limit: int | None, dataset: str, images: Path | None, resolution: int | None,
+    network: tuple[str, ...], tasks: tuple[str, ...], metrics: str, seeds: int, batch_size: int, init: str, device: str,
+    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], source: str | None,
+    split: str | None, epochs: int | None, truth_file: Path | None, undefined: str, population: str, resamples: int,
+    title: str | None, out: Path,
 ) -> None:
     """Score, analyse and report, on data that comes with the installation unless told otherwise.
 
@@ -37,37 +38,38 @@ def command(
         zcbench run --out zcbench-run
     """
     sample = None if architectures is not None or everything else sample
-    job = _scoring.make_job(
-        benchmark=benchmark,
-        choice=_scoring.Choice(architectures, sample, sample_seed, everything, unique, limit),
-        dataset=dataset, folder=images, metrics=metrics, seeds=seeds, batch_size=batch_size, init=init,
+    truth = _studying.TruthOptions(targets, source, split, epochs, truth_file, several=len(set(benchmarks)) > 1)
+    _studying.check_targets(benchmarks, truth)
+    jobs = _scoring.make_jobs(
+        benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
+        _scoring.Setting(dataset, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,
     )  # fmt: skip
-    device = _scoring.find_device(device)
-    options = _studying.TruthOptions(targets, source, split, epochs, truth_file)
-    found, table = _studying.load(benchmark, options)
     # What is wrong with these is better said before the long part.
-    chosen = _studying.choose_targets(found, table, options, dataset)
-    _studying.check_overlap(chosen, [a.id for a in job.architectures])
-    _studying.check_population(found, population)
+    _scoring.find_device(device)
+    _studying.check_truth(jobs, truth, population)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ZcbenchError(f"cannot make the folder {out}: {error.strerror or error}") from error
     with Store(out / "scores.sqlite") as store:
-        summary = _scoring.run_with_progress(
-            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed
-        )
-    if summary.interrupted:
-        click.get_current_context().exit(INTERRUPTED)
-    # The folder may hold more, from another run: the report is about what was asked for now.
-    wanted = Wanted(
-        dataset, batch_size, init, frozenset(a.id for a in job.architectures),
-        frozenset(m.key for m in job.metrics), seeds,
-    )  # fmt: skip
-    how = _studying.Statistics(undefined, population, resamples)
+        _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed))
     page, analyses = _reporting.make_report(
-        out / "scores.sqlite", benchmark, wanted, options, how, out / "report", title=title
-    )
+        out / "scores.sqlite", _wanted(jobs, targets), truth,
+        _studying.Statistics(undefined, population, resamples), out / "report", title=title,
+    )  # fmt: skip
     write(analyses, out / "analysis")
     click.echo(f"the report: {page}")
     click.echo(f"the numbers: {out / 'analysis' / 'correlations.csv'}")
+
+
+def _wanted(jobs: list[Job], targets: tuple[str, ...]) -> dict[str, Wanted]:
+    """The folder may hold more, from another run: the report is about what was asked for now."""
+    wanted = {}
+    for name in dict.fromkeys(job.benchmark for job in jobs):
+        mine = [job for job in jobs if job.benchmark == name]
+        wanted[name] = Wanted(
+            architectures=frozenset(a.id for job in mine for a in job.architectures),
+            metrics=frozenset(m.key for job in mine for m in job.metrics),
+            recipes=frozenset(recipe.digest for job in mine for recipe in job.recipes()), prefer=targets,
+        )  # fmt: skip
+    return wanted

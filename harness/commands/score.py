@@ -7,38 +7,38 @@ from pathlib import Path
 import click
 
 from zcbench.harness.commands import _options, _scoring
+from zcbench.harness.commands._choosing import Choice
+from zcbench.harness.commands._studying import TruthOptions, check_targets
 from zcbench.harness.store import Store
-
-INTERRUPTED = 130
 
 
 @click.command("score", short_help="Score architectures with metrics, into a store.")
 @_options.candidates(required=True)
 @_options.scoring(dataset=None)
+@_options.truth()
 @_options.store(default="scores.sqlite")
 def command(
-    *, benchmark: str, architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
-    unique: bool, limit: int | None, dataset: str, images: Path | None, metrics: str, seeds: int,
-    batch_size: int, init: str, device: str, threads: int, workers: int | None, retry_failed: bool, store_path: Path,
+    *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
+    pool: str, unique: bool, limit: int | None, dataset: str, images: Path | None, resolution: int | None,
+    network: tuple[str, ...], tasks: tuple[str, ...], metrics: str, seeds: int, batch_size: int, init: str, device: str,
+    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], source: str | None,
+    split: str | None, epochs: int | None, truth_file: Path | None, store_path: Path,
 ) -> None:
     """Score architectures and write one row for each architecture, metric and seed to a store.
 
     Rows that the store already holds are not computed again, so a run that was killed or interrupted
-    goes on where it was.
+    goes on where it was. The options of the ground truth only say which architectures have one (--pool truth).
 
     \b
     Example:
         zcbench score --benchmark nasbench201 --dataset digits --sample 20 --metrics snip,synflow --store s.sqlite
     """
-    job = _scoring.make_job(
-        benchmark=benchmark,
-        choice=_scoring.Choice(architectures, sample, sample_seed, everything, unique, limit),
-        dataset=dataset, folder=images, metrics=metrics, seeds=seeds, batch_size=batch_size, init=init,
+    truth = TruthOptions(targets, source, split, epochs, truth_file, several=len(set(benchmarks)) > 1)
+    check_targets(benchmarks, truth)
+    jobs = _scoring.make_jobs(
+        benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
+        _scoring.Setting(dataset, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,
     )  # fmt: skip
-    device = _scoring.find_device(device)
+    machine = _scoring.Machine(device, threads, workers, retry_failed)
     with Store(store_path) as store:
-        summary = _scoring.run_with_progress(
-            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed
-        )
-    if summary.interrupted:
-        click.get_current_context().exit(INTERRUPTED)
+        _scoring.run_all(jobs, store, machine)

@@ -1,0 +1,149 @@
+"""Every verb works the same on every benchmark, and one store and one report hold them side by side."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from zcbench.datasets import registry
+from zcbench.datasets.truth import TruthTable
+from zcbench.harness.cli import main
+from zcbench.harness.options import split
+from zcbench.harness.store import Store
+
+NAMES = sorted(registry.benchmarks())
+MEASURES = {"room_layout": "negative_loss", "normal": "ssim", "autoencoder": "ssim"}
+QUICK = ("--dataset", "gaussian", "--resolution", "32", "--batch-size", "4", "--metrics", "params,flops,layers",
+         "--workers", "1")  # fmt: skip
+
+
+def command(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as leave:
+        main(list(arguments))
+    assert isinstance(leave.value.code, int)
+    return leave.value.code
+
+
+def table(name: str, n: int = 14) -> pd.DataFrame:
+    """A synthetic table of a benchmark: three seeds, better for more parameters, on all its datasets."""
+    found = registry.benchmark(name)
+    rows = []
+    for i, architecture in enumerate(found.space.sample(n, seed=0)):
+        for dataset in found.datasets:
+            for seed in (0, 1, 2):
+                value = (0.2 + 0.03 * i + 0.013 * ((i * 7 + seed * 5) % 3)) % 1
+                measure = MEASURES.get(dataset, "accuracy")
+                rows.append((architecture.id, dataset, found.default_split, 10, seed, measure,
+                             -value if measure == "negative_loss" else value, "made-up", "synthetic"))  # fmt: skip
+    columns = ["architecture", "dataset", "split", "epochs", "seed", "metric", "value", "source", "kind"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for name in NAMES:
+        TruthTable(table(name)).write(folder / f"{name}.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("ZCBENCH_DATA", str(data))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_score_analyse_report_and_export(name: str, place: Path, data: Path) -> None:
+    common = ("--benchmark", name, "--store", "s.sqlite")
+    assert command("score", *common, "--pool", "truth", "--sample", "12", *QUICK) == 0
+    assert command("analyse", *common, "--resamples", "20") == 0
+    rows = pd.read_csv("analysis/correlations.csv")
+    assert set(rows["benchmark"]) == {name}
+    assert set(rows["source"]) == {"made-up"}
+    assert rows[(rows["statistic"] == "spearman") & (rows["slice"] == "all")]["n"].eq(12).all()
+    assert command("report", "--store", "s.sqlite", "--resamples", "20") == 0
+    assert name.split("_")[0].removeprefix("nas")[:4] in (place / "report/index.html").read_text().lower()
+    assert command("export", "--store", "s.sqlite", "--out", "s.parquet") == 0
+    assert len(pd.read_parquet("s.parquet")) == 36
+    checked = ("data", "convert", name, str(data / f"{name}.parquet"), "--out", "again.parquet")
+    assert command(*checked) == 0
+    again = TruthTable.from_parquet(place / "again.parquet")
+    assert len(again) == len(TruthTable.from_parquet(data / f"{name}.parquet"))
+
+
+def test_one_report_holds_them_all(place: Path) -> None:
+    several = [part for name in NAMES for part in ("--benchmark", name)]
+    assert command("run", *several, "--pool", "truth", "--sample", "12", *QUICK, "--resamples", "20", "--out", "o") == 0
+    rows = pd.read_csv("o/analysis/correlations.csv")
+    assert set(rows["benchmark"]) == set(NAMES)
+    page = (place / "o/report/index.html").read_text()
+    assert all(title in page for title in ("NAS-Bench-101", "NAS-Bench-201", "TransNAS-Bench-101"))
+    document = json.loads((place / "o/analysis/analysis.json").read_text())
+    assert {a["benchmark"] for a in document["analyses"]} == set(NAMES)
+
+
+def test_every_task_has_networks_and_scores_of_its_own(place: Path) -> None:
+    asked = ("class_scene", "room_layout", "autoencoder")
+    targets = [part for task in asked for part in ("--target", task)]
+    line = ("run", "--benchmark", "transnasbench101_macro", *targets, "--sample", "6", "--pool", "truth", *QUICK)
+    assert command(*line, "--resamples", "20", "--out", "o") == 0
+    with Store(place / "o/scores.sqlite") as store:
+        recipes = store.recipes()
+        frame = store.frame()
+    assert {split(r.network)["task"] for r in recipes.values()} == set(asked)
+    assert len(frame) == 3 * 6 * 3
+    params = frame[frame["metric"] == "params"].pivot(index="architecture", columns="recipe", values="value")
+    assert (params.nunique(axis=1) == 3).all()  # another head, another count
+    rows = pd.read_csv("o/analysis/correlations.csv")
+    assert set(rows["target"]) == set(asked)
+    assert "targets of room_layout: at random" in (place / "o/report/index.html").read_text()
+
+
+def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("--benchmark", "darts", "--pool", "truth", "--sample", "5", *QUICK, "--store", "s.sqlite")
+    assert command("score", *common, "--network", "channels=4,cells=3") == 0
+    assert command("score", *common, "--network", "channels=8,cells=3") == 0
+    with Store(place / "s.sqlite") as store:
+        assert len(store.frame()) == 2 * 5 * 3
+    capsys.readouterr()
+    assert command("analyse", "--store", "s.sqlite", "--network", "channels=8", "--resamples", "20") == 0
+    assert "channels=8" in capsys.readouterr().out
+    assert command("score", *common, "--network", "chanels=4") == 2
+    assert 'Did you mean "channels"?' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "code"),
+    [
+        (("--benchmark", "darts", "--pool", "truth", "--sample", "99"), "cannot sample 99 architectures: 14 have", 2),
+        (("--benchmark", "darts", "--benchmark", "nasbench201", "--network", "cels=3", "--sample", "1"),
+         'Did you mean "cells"?', 2),
+        (("--benchmark", "nasbench201", "--network", "cells=3", "--sample", "1"), "nothing to choose", 2),
+        (("--benchmark", "nasbench201", "--task", "jigsaw", "--sample", "1"), "--task is for benchmarks whose", 2),
+        (("--benchmark", "transnasbench101_micro", "--task", "jigsav", "--sample", "1"), 'Did you mean "jigsaw"?', 2),
+        (("--benchmark", "darts", "--benchmark", "nasbench201", "--architectures", "x"), "is for one benchmark", 2),
+        (("--benchmark", "darts", "--benchmark", "nasbench201", "--sample", "1", "--target", "cifr10"),
+         'Did you mean "cifar10"', 2),
+    ],
+)  # fmt: skip
+def test_errors(line: tuple[str, ...], message: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("score", *line, *QUICK) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_space_too_large_to_list_needs_its_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: Path
+) -> None:
+    monkeypatch.delenv("ZCBENCH_DATA")
+    assert command("score", "--benchmark", "nasbench101", "--sample", "2", *QUICK, "--store", "s.sqlite") == 3
+    assert "--pool space" in capsys.readouterr().err
+    assert command("score", "--benchmark", "nasbench101", "--sample", "2", *QUICK, "--store", "s.sqlite", "--pool",
+                   "space") == 0  # fmt: skip
+    with Store(place / "s.sqlite") as store:
+        assert len(store.frame()) == 6
