@@ -41,7 +41,7 @@ def unpack(archive: Path, folder: Path, *, inside: str, progress: Callable[[int]
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         number = reading(str(archive), lambda: _extract(archive, made, inside, progress))
-        if not number:
+        if not number or not made.is_dir():
             raise ZcbenchError(f"cannot unpack {archive}: it holds no folder {inside}")
         made.rename(folder)
 
@@ -100,6 +100,11 @@ def _members(archive: Path) -> Iterator[tuple[PurePosixPath, Opener]]:
             if not (member.isfile() or member.isdir()):
                 raise _unsafe(archive, member.name, "is a link or a device")
             yield _inner(archive, member.name), _tar_opener(packed, member)
+        stream = packed.fileobj
+        if stream is not None:  # a tar that was cut between two members differs from a whole one by its end alone
+            stream.seek(packed.offset)
+            if len(stream.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+                raise ZcbenchError(f"cannot read {archive}: truncated, it lacks the end mark of a tar archive")
 
 
 def _zip_opener(content: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Opener:
