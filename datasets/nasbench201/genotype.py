@@ -12,11 +12,11 @@ Source: Dong and Yang, "NAS-Bench-201", ICLR 2020.
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from zcbench.datasets.uniform import sampled
 from zcbench.harness.errors import ZcbenchError, did_you_mean
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture
@@ -196,22 +196,13 @@ class Space(SearchSpace):
         return Architecture(self.name, text, parse_cell(text))
 
     def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Return n different architectures, drawn uniformly.
-
-        The architectures are sorted by one pseudo-random number each, so a larger sample begins with the
-        smaller one of the same seed. Only ``random.Random.random`` is used, whose sequence Python
-        promises to keep.
+        """Return n different architectures, drawn uniformly; see `zcbench.datasets.uniform`.
 
         Raises:
             ZcbenchError: unless 1 <= n <= 15,625.
         """
-        if not 1 <= n <= len(self):
-            raise ZcbenchError(f"cannot sample {n} architectures: {self.name} has 1 to {len(self)} to give")
-        generator = random.Random(str(seed))  # as text: as a number, -1 and 1 would be the same seed
-        keys = [generator.random() for _ in range(len(self))]
         cells = list(itertools.product(OPERATIONS, repeat=len(EDGES)))
-        chosen = sorted(range(len(self)), key=keys.__getitem__)[:n]
-        return [self.architecture(cells[index]) for index in chosen]
+        return [self.architecture(cells[index]) for index in sampled(len(self), n, seed, name=self.name)]
 
     def unique_id(self, architecture: Architecture) -> str:
         """Return the official unique string under the zero rule: 6,466 classes, see `unique_string`."""
