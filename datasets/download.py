@@ -11,8 +11,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -21,47 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-import pooch  # type: ignore[import-untyped,unused-ignore]
 from tqdm import tqdm
 
+from zcbench.datasets import remote
+from zcbench.datasets.checksum import mismatch
 from zcbench.datasets.inventory import in_words
 from zcbench.datasets.manifest import OfficialFile
-from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.errors import ZcbenchError
 
 CHUNK = 1 << 16
 LONGEST_PAUSE = 30.0
-GONE = (401, 403, 404, 410)
-PASSING = (408, 425, 429)
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What identifies one version of a remote file, as its server stated it.
-
-    Attributes:
-        url: the address that was asked.
-        etag: its ETag; empty if there was none.
-        modified: its date; empty if there was none.
-        total: its length in bytes; None if it was not stated.
-    """
-
-    url: str
-    etag: str
-    modified: str
-    total: int | None
-
-    @property
-    def validator(self) -> str:
-        """What a conditional range request may rest on: a strong ETag, else the date, else nothing."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-
-class _TryAgainError(Exception):
-    """A fault that may pass: the download is worth another attempt."""
-
-
-class _StartAnewError(_TryAgainError):
-    """What has arrived is not the beginning of what the server has now."""
 
 
 @dataclass(kw_only=True)
@@ -116,8 +83,8 @@ class ResumableDownload:
         while True:
             try:
                 return self._attempt(url, bar)
-            except _TryAgainError as error:
-                if isinstance(error, _StartAnewError):
+            except remote.TryAgainError as error:
+                if isinstance(error, remote.StartAnewError):
                     self._discard()
                 arrived = self._arrived()
                 failures, best = (0, arrived) if arrived > best else (failures + 1, best)
@@ -147,23 +114,25 @@ class ResumableDownload:
                 self._take(url, answer, known, start, bar)
         except urllib.error.HTTPError as error:
             error.close()
-            self._refused(url, error.code, error.reason, resuming=known is not None)
+            raise remote.refused(self.file, url, error, resuming=known is not None) from error
         except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
-            self._broken(url, error)
+            raise remote.broken(self.file, url, error, self.timeout) from error
 
-    def _take(self, url: str, answer: http.client.HTTPResponse, known: Version | None, start: int, bar: _Bar) -> None:
+    def _take(
+        self, url: str, answer: http.client.HTTPResponse, known: remote.Version | None, start: int, bar: _Bar
+    ) -> None:
         """Write the body of an answer, behind what has arrived or from the start, and check its length."""
         goes_on = answer.status == 206
-        version = _version(url, answer, start)
+        version = remote.version(url, answer, start)
         if goes_on:
             stated = (answer.headers.get("Content-Range") or "").partition("/")[0]
             other = known is None or version.total != known.total or version.etag not in ("", known.etag)
             if other or not stated.startswith(f"bytes {start}-"):
-                raise _StartAnewError("the file changed on the server while it was fetched")
+                raise remote.StartAnewError("the file changed on the server while it was fetched")
             self._resumed = True
         else:
             start = 0
-            self._expect(url, version, answer)
+            remote.expect(self.file, version, answer)
             self._note.write_text(json.dumps(asdict(version)), encoding="utf-8")
         self._enough_room(version.total, start)
         bar.at(start, version.total)
@@ -171,21 +140,9 @@ class ResumableDownload:
             _copy(answer, file, bar)
         arrived = self._arrived()
         if version.total is not None and arrived < version.total:
-            raise _TryAgainError(f"the connection ended after {arrived:,} of {version.total:,} bytes")
+            raise remote.TryAgainError(f"the connection ended after {arrived:,} of {version.total:,} bytes")
         if version.total is not None and arrived > version.total:
-            raise _StartAnewError(f"the server sent more than the {version.total:,} bytes that it announced")
-
-    def _expect(self, url: str, version: Version, answer: http.client.HTTPResponse) -> None:
-        """Refuse an answer that cannot be the file before it is written."""
-        if answer.headers.get_content_type() == "text/html" and not self.file.name.endswith((".html", ".htm")):
-            raise ZcbenchError(
-                f"{url} answers with a web page instead of {self.file.name}: open {self.file.page} in a browser, "
-                "and give what you get with --from FOLDER"
-            )
-        if self.file.bytes is not None and version.total not in (None, self.file.bytes):
-            raise ZcbenchError(
-                f"{url} has {version.total:,} bytes, but {self.file.name} has {self.file.bytes:,}: it is another file"
-            )
+            raise remote.StartAnewError(f"the server sent more than the {version.total:,} bytes that it announced")
 
     def _enough_room(self, total: int | None, start: int) -> None:
         free = shutil.disk_usage(self.part.parent).free
@@ -194,30 +151,6 @@ class ResumableDownload:
                 f"{self.file.name} needs {in_words(total - start)} more, but {self.part.parent} has {in_words(free)} "
                 "left: choose another folder (--to)"
             )
-
-    def _refused(self, url: str, code: int, reason: str, *, resuming: bool) -> None:
-        if code == 416 and resuming:
-            raise _StartAnewError("the file is shorter on the server than what has arrived")
-        said = f"HTTP {code} {reason}".strip()
-        if code in PASSING or code >= 500:
-            raise _TryAgainError(said)
-        where = f"see {self.file.page}, or name another place (--from)"
-        kind = MissingFileError if code in GONE else ZcbenchError
-        raise kind(f"cannot fetch {self.file.name} from {url}: {said}; {where}")
-
-    def _broken(self, url: str, error: Exception) -> None:
-        """Turn a fault of the connection into another attempt, or into one line where none can help."""
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, socket.gaierror | ssl.SSLCertVerificationError):
-            why = "no network, or no such server" if isinstance(reason, socket.gaierror) else reason.verify_message
-            raise ZcbenchError(
-                f"cannot fetch {self.file.name} from {url}: {why}; check the connection or name another place (--from)"
-            ) from error
-        if isinstance(reason, http.client.InvalidURL) or (isinstance(reason, OSError) and reason.filename is not None):
-            raise ZcbenchError(f"cannot fetch {self.file.name} from {url}: {reason}") from error
-        if isinstance(reason, TimeoutError):
-            raise _TryAgainError(f"nothing arrived for {self.timeout:g} seconds") from error
-        raise _TryAgainError(" ".join(str(reason).split()) or type(reason).__name__) from error
 
     def _wrong(self) -> str:
         """Say what is wrong with a file that has arrived whole; nothing if it is right."""
@@ -229,10 +162,10 @@ class ResumableDownload:
     def _arrived(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
 
-    def _known(self, url: str) -> Version | None:
+    def _known(self, url: str) -> remote.Version | None:
         """Return the version that has begun to arrive, if the download can go on behind it."""
         try:
-            version = Version(**json.loads(self._note.read_text(encoding="utf-8")))
+            version = remote.Version(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
         return version if version.url == url and version.validator and self._arrived() else None
@@ -241,24 +174,6 @@ class ResumableDownload:
         self.part.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
         self._resumed = False
-
-
-def mismatch(path: Path, checksum: str) -> str:
-    """Say how a file differs from its checksum; nothing if it does not, or if the checksum is empty."""
-    if not checksum:
-        return ""
-    algorithm, _, expected = checksum.partition(":")
-    got = str(pooch.file_hash(str(path), alg=algorithm))
-    return "" if got == expected else f"its {algorithm} is {got} instead of {expected}"
-
-
-def _version(url: str, answer: http.client.HTTPResponse, start: int) -> Version:
-    stated = answer.headers.get("Content-Range", "").rpartition("/")[2] if answer.status == 206 else ""
-    length = answer.headers.get("Content-Length", "")
-    total = int(stated) if stated.isdigit() else None
-    if total is None and length.isdigit():
-        total = int(length) + (start if answer.status == 206 else 0)
-    return Version(url, answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""), total)
 
 
 def _copy(answer: http.client.HTTPResponse, file: IO[bytes], bar: _Bar) -> None:

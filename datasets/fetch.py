@@ -16,7 +16,8 @@ from pathlib import Path
 import pooch  # type: ignore[import-untyped,unused-ignore]
 from tqdm import tqdm
 
-from zcbench.datasets.download import ResumableDownload, mismatch
+from zcbench.datasets.checksum import mismatch
+from zcbench.datasets.download import ResumableDownload
 from zcbench.datasets.inventory import Found, look
 from zcbench.datasets.manifest import Manifest, OfficialFile
 from zcbench.datasets.unpack import unpack
@@ -161,9 +162,10 @@ def _retrieve(file: OfficialFile, target: Path, url: str, options: Options) -> N
 
 def _by_hand(manifest: Manifest, file: OfficialFile, to: Path, *, damaged: bool) -> MissingFileError:
     state = "is not the official one, and the right one " if damaged else ""
+    how = f"{file.how}; see {file.page}, and" if file.how else f"open {file.page} in a browser,"
     return MissingFileError(
-        f"{file.name} {state}cannot be fetched plainly: open {file.page} in a browser, put the file into "
-        f"{manifest.place(to)} and run the same command again, or name a mirror or folder that has it (--from)"
+        f"{file.name} {state}cannot be fetched plainly: {how} put the file into {manifest.place(to)} and run the "
+        "same command again, or name a mirror or folder that has it (--from)"
     )
 
 

@@ -37,7 +37,8 @@ class OfficialFile:
         sha256: its SHA-256 in hexadecimal digits; empty where it is not known.
         md5: its MD5 in hexadecimal digits; empty where it is not known.
         unpacks: the folder that an archive becomes.
-        inside: the folder in the archive that becomes it, where its name is another.
+        inside: the folder in the archive that becomes it, where its name is another; ``*`` for all it holds.
+        how: how to get it, where that is more than to open the page.
         members: files of a folder, or of the folder that an archive becomes, and their checksums.
         recommended: whether it is the one to get where nobody says which.
         convert: whether ``zcbench data convert`` makes a table from it.
@@ -56,6 +57,7 @@ class OfficialFile:
     md5: str = ""
     unpacks: str = ""
     inside: str = ""
+    how: str = ""
     members: Mapping[str, str] = field(default_factory=dict)
     recommended: bool = False
     convert: bool = False

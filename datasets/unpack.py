@@ -28,7 +28,7 @@ def unpack(archive: Path, folder: Path, *, inside: str, progress: Callable[[int]
     Args:
         archive: a tar (plain, gzip, bzip2, xz) or zip file.
         folder: the folder to make; it must not exist.
-        inside: name of the folder in the archive that becomes it.
+        inside: name of the folder in the archive that becomes it; ``*``: all that the archive holds does.
         progress: called with the number of bytes of each piece that was written.
 
     Raises:
@@ -42,7 +42,8 @@ def unpack(archive: Path, folder: Path, *, inside: str, progress: Callable[[int]
         made = Path(temporary) / folder.name
         number = reading(str(archive), lambda: _extract(archive, made, inside, progress))
         if not number or not made.is_dir():
-            raise ZcbenchError(f"cannot unpack {archive}: it holds no folder {inside}")
+            lacking = "file" if inside == "*" else f"folder {inside}"
+            raise ZcbenchError(f"cannot unpack {archive}: it holds no {lacking}")
         made.rename(folder)
 
 
@@ -69,9 +70,9 @@ def _read(opener: Opener) -> int:
 def _extract(archive: Path, made: Path, inside: str, progress: Callable[[int], object]) -> int:
     number = 0
     for name, opener in _members(archive):
-        if name.parts[:1] != (inside,):
+        if inside not in ("*", *name.parts[:1]):
             continue
-        target = made.joinpath(*name.parts[1:])
+        target = made.joinpath(*(name.parts if inside == "*" else name.parts[1:]))
         stream = opener()
         if stream is None:
             target.mkdir(parents=True, exist_ok=True)

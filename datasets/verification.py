@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from zcbench.datasets.download import mismatch
+from zcbench.datasets.checksum import mismatch
 from zcbench.datasets.inventory import Found, in_words, look, size
 from zcbench.datasets.manifest import Manifest
 from zcbench.datasets.tables import TableBenchmark

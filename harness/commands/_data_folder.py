@@ -103,7 +103,8 @@ def conversion(benchmark: str, file: OfficialFile, path: Path, to: Path | None) 
     """
     out = f"{benchmark}.parquet"
     if to is not None:
-        out = str(to / (f"{benchmark}-{file.source}.parquet" if (to / out).exists() else out))
+        other = file.source if file.source.startswith(benchmark) else f"{benchmark}-{file.source}"
+        out = str(to / (f"{other}.parquet" if (to / out).exists() else out))
     return f"zcbench data convert {benchmark} {shlex.quote(str(path))} --out {shlex.quote(out)}"
 
 

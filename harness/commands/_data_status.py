@@ -44,7 +44,7 @@ def _file(entry: Entry, found: Found, folder: Path | None, *, checksums: bool) -
     file, path = found.file, found.anything
     verified: bool | None = None
     if checksums and found.original is not None and file.checksum:
-        from zcbench.datasets.download import mismatch  # pooch, needed for this alone
+        from zcbench.datasets.checksum import mismatch  # pooch, needed for this alone
 
         verified = not mismatch(found.original, file.checksum)
     embedded = _embedded(entry, file)
@@ -87,7 +87,7 @@ def _get(manifest: Manifest | None, file: OfficialFile, folder: Path | None) -> 
         return f"zcbench data fetch {manifest.name} {shlex.quote(file.name)}{to}"
     place = manifest.place(folder) if folder else manifest.place(Path("FOLDER"))
     then = f"; zcbench data fetch {manifest.name} {shlex.quote(file.name)} then unpacks it" if file.unpacks else ""
-    return f"open that page in a browser and put it into {place}{then}"
+    return f"{file.how or 'open that page in a browser'} and put it into {place}{then}"
 
 
 def _then(entry: Entry, found: Found, folder: Path | None) -> list[str]:

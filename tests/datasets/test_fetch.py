@@ -1,6 +1,7 @@
 """Fetching from a server that truncates, corrupts, redirects, stalls, changes its mind and fails; never a real one."""
 
 import hashlib
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -430,7 +431,7 @@ def test_an_address_that_is_none_is_one_line(tmp_path: Path, url: str) -> None:
 def test_a_full_disk_is_said_before_anything_is_written(
     server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     refused(official(server.url), tmp_path, "needs 300 kB more", "1 kB left", "--to")
     assert "file.bin" not in names(tmp_path)
 
@@ -460,6 +461,10 @@ def test_what_needs_a_browser_names_the_page(tmp_path: Path) -> None:
     refused(official(), tmp_path, "is not the official one", kind=MissingFileError)
     (tmp_path / "file.bin").write_bytes(CONTENT)
     assert get(official(), tmp_path).new is False
+
+
+def test_what_needs_more_than_a_browser_says_how(tmp_path: Path) -> None:
+    refused(official(how="add it up"), tmp_path, "plainly: add it up; see https://ex", kind=MissingFileError)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

@@ -93,6 +93,15 @@ def test_a_folder_of_another_name_in_the_archive_gets_the_right_one(origin: Path
     assert get(manifest, tmp_path / "to", origin).path == tmp_path / "to" / "top_1.0"
 
 
+def test_an_archive_without_a_folder_around_its_files_gets_one(origin: Path, tmp_path: Path) -> None:
+    MAKERS["x.zip"](origin / "x.zip", FILES)
+    manifest = official("x.zip", (origin / "x.zip").read_bytes(), unpacks="all", inside="*")
+    assert tree(get(manifest, tmp_path / "to", origin).path) == FILES
+    MAKERS["x.zip"](origin / "x.zip", {})
+    with pytest.raises(ZcbenchError, match="it holds no file"):
+        unpack(origin / "x.zip", tmp_path / "none", inside="*", progress=quiet)
+
+
 def test_an_archive_from_a_browser_is_unpacked_where_it_lies(tmp_path: Path) -> None:
     MAKERS["x.tar"](tmp_path / "x.tar", FILES)
     assert get(official("x.tar", b"", known=False), tmp_path) == Fetched(tmp_path / "top", True, "")
