@@ -29,6 +29,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from zcbench.datasets.conversion import Row
@@ -42,17 +43,41 @@ Trial: TypeAlias = Mapping[str, Any]
 SPLITS = ("train", "valid", "test")
 UNKNOWN_SEED = -1
 
-_CLASSES = (("top1", "accuracy", 100.0), ("top5", "accuracy_top5", 100.0))
-_IMAGES = (("ssim", "ssim", 1.0),)
-_MEASURES: Mapping[str, tuple[tuple[str, str, float], ...]] = {
-    "class_scene": _CLASSES,
-    "class_object": _CLASSES,
-    "room_layout": (("neg_loss", "negative_loss", 1.0),),
-    "jigsaw": _CLASSES,
-    "segmentsemantic": (("acc", "accuracy", 100.0), ("mIoU", "miou", 100.0)),
-    "normal": _IMAGES,
-    "autoencoder": _IMAGES,
-}
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One of the values that the file has of every epoch.
+
+    Attributes:
+        suffix: its name in the file, after the split.
+        metric: its name in a row.
+        scale: what it is divided by to be a row's value.
+        low: smallest possible value of a row.
+        high: largest possible value of a row.
+    """
+
+    suffix: str
+    metric: str
+    scale: float
+    low: float
+    high: float
+
+
+_CLASSES = (Measured("top1", "accuracy", 100, 0, 1), Measured("top5", "accuracy_top5", 100, 0, 1))
+_IMAGES = (Measured("ssim", "ssim", 1, -1, 1),)
+
+MEASURED: Mapping[str, tuple[Measured, ...]] = MappingProxyType(
+    {
+        "class_scene": _CLASSES,
+        "class_object": _CLASSES,
+        "room_layout": (Measured("neg_loss", "negative_loss", 1, -math.inf, 0),),
+        "jigsaw": _CLASSES,
+        "segmentsemantic": (Measured("acc", "accuracy", 100, 0, 1), Measured("mIoU", "miou", 100, 0, 1)),
+        "normal": _IMAGES,
+        "autoencoder": _IMAGES,
+    }
+)
+"""By task; the first is what its architectures are judged by."""
 
 
 def read_file(path: Path, space: str) -> Iterator[tuple[str, Mapping[str, Trial]]]:
@@ -120,35 +145,36 @@ class Rows:
                 yield from self._trial(architecture, task, trial)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 why = " ".join(f"{type(error).__name__}: {error}".split())[:120]
-                raise ZcbenchError(f"cannot use {name}: {architecture}, {task} is no record of it ({why})") from error
+                raise ZcbenchError(f"cannot use {name}: {architecture} has no such record of {task} ({why})") from error
 
     def _trial(self, architecture: str, task: str, trial: Trial) -> Iterator[Row]:
         epochs = _whole(trial["total_epochs"])
         found = 0
-        for index, (suffix, metric, scale) in enumerate(_MEASURES[task]):
+        for one in MEASURED[task]:
             for split in SPLITS:
-                if f"{split}_{suffix}" not in trial["metrics"]:
+                name = f"{split}_{one.suffix}"
+                if name not in trial["metrics"]:
                     continue
-                values = trial["metrics"][f"{split}_{suffix}"]
-                if len(values) != epochs:
-                    raise ValueError(f"{split}_{suffix} has {len(values)} values of {epochs} epochs")
                 found += 1
-                first = 0 if self.curves and index == 0 else epochs - 1
+                values = trial["metrics"][name]
+                if len(values) != epochs:
+                    raise ValueError(f"{name} has {len(values)} values of {epochs} epochs")
+                first = 0 if self.curves and one is MEASURED[task][0] else epochs - 1
                 for epoch in range(first, epochs):
-                    value = self._value(values[epoch], metric, scale)
-                    called = metric if epoch == epochs - 1 else f"{metric}_curve_{epochs}"
+                    value = self._value(values[epoch], one)
+                    metric = one.metric if epoch == epochs - 1 else f"{one.metric}_curve_{epochs}"
                     if value is not None:
-                        yield self._row(architecture, task, split, epoch + 1, called, value)
+                        yield self._row(architecture, task, split, epoch + 1, metric, value)
         if not found:
-            raise ValueError(f"it has no {_MEASURES[task][0][1]}")
+            raise ValueError(f"it has no {MEASURED[task][0].suffix}")
 
-    def _value(self, recorded: object, metric: str, scale: float) -> float | None:
-        value = _number(recorded) / scale
+    def _value(self, recorded: object, one: Measured) -> float | None:
+        value = _number(recorded) / one.scale
         if not math.isfinite(value):
-            self.ignored.add(f"{metric} that is no finite number")
+            self.ignored.add(f"{one.metric} that is no finite number")
             return None
-        if metric.startswith(("accuracy", "miou")) and not 0 <= value <= 1:
-            raise ValueError(f"{metric} {recorded} percent")
+        if not one.low <= value <= one.high:
+            raise ValueError(f"{one.suffix} of {recorded}")
         return value
 
     def _row(self, architecture: str, task: str, split: str, epochs: int, metric: str, value: float) -> Row:
