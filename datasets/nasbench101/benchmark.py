@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from zcbench.datasets.nasbench101.genotype import parse_cell
+from zcbench.datasets.nasbench101.renumbered import RenumberedTable
 from zcbench.datasets.nasbench101.space import Space, is_bare
 from zcbench.datasets.tables import EVERYTHING, TableBenchmark
-from zcbench.datasets.truth import Remarks
+from zcbench.datasets.truth import Remarks, TruthTable
 from zcbench.harness.space import Conversion
 
 REMARKS = Remarks(
@@ -32,7 +35,32 @@ def convert(path: Path, out: Path, *, curves: bool = False, progress: bool | Non
     return converted(path, out, curves=curves, progress=progress)
 
 
-BENCHMARK = TableBenchmark(
+@dataclass(frozen=True, kw_only=True)
+class NasBench101(TableBenchmark):
+    """The benchmark, which finds the truth of a cell also under another string; see `zcbench.datasets.tables`."""
+
+    def truth(
+        self, *, source: str | None = None, path: Path | None = None, architectures: Sequence[str] | None = None
+    ) -> TruthTable:
+        """Load the ground truth.
+
+        Args:
+            source: only this source.
+            path: a tidy Parquet file; by default the table in the folder of ``ZCBENCH_DATA``.
+            architectures: strings that will be asked for. One that the table does not have gets the truth of
+                its cell, as the benchmark's own query does it: see `zcbench.datasets.nasbench101.renumbered`.
+
+        Raises:
+            MissingFileError: if the table is not there.
+            ZcbenchError: if it is damaged or has no such source.
+        """
+        table = TableBenchmark.truth(self, source=source, path=path)
+        if architectures is None:
+            return table
+        return RenumberedTable.over(table, architectures)
+
+
+BENCHMARK = NasBench101(
     name="nasbench101",
     space=Space(),
     datasets=("cifar10",),
