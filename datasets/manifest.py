@@ -42,6 +42,7 @@ class OfficialFile:
         members: files of a folder, or of the folder that an archive becomes, and their checksums.
         recommended: whether it is the one to get where nobody says which.
         convert: whether ``zcbench data convert`` makes a table from it.
+        table: name of that table, where it is not the benchmark's own.
         embedded: whether it comes with the installation.
     """
 
@@ -61,6 +62,7 @@ class OfficialFile:
     members: Mapping[str, str] = field(default_factory=dict)
     recommended: bool = False
     convert: bool = False
+    table: str = ""
     embedded: bool = False
 
     @property
@@ -85,6 +87,7 @@ class Manifest:
         title: its name in words.
         paper: the publication.
         benchmarks: the benchmarks whose ground truth comes from these files.
+        readers: benchmarks that convert these files, but have their ground truth elsewhere.
         images: the image dataset that they are; empty where they are none.
         files: the files, the recommended one first or not.
     """
@@ -94,12 +97,17 @@ class Manifest:
     paper: str
     files: tuple[OfficialFile, ...]
     benchmarks: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
     images: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that means this manifest: its own, and those of its benchmarks."""
         return tuple(dict.fromkeys((self.name, *self.benchmarks)))
+
+    def converters(self, name: str = "") -> tuple[str, ...]:
+        """Return the benchmarks that convert its files; the one that is named, where it is one of its own."""
+        return (name,) if name in self.benchmarks else (*self.benchmarks, *self.readers)
 
     def place(self, folder: Path) -> Path:
         """Return where its files belong in a data folder: images where their readers look for them."""
@@ -147,7 +155,8 @@ def _read(path: Path) -> Manifest:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         files = tuple(_file(entry) for entry in content.pop("files"))
-        content["benchmarks"] = tuple(content.get("benchmarks", ()))
+        for name in ("benchmarks", "readers"):
+            content[name] = tuple(content.get(name, ()))
         return Manifest(name=path.stem, files=files, **content)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ZcbenchError(f"the manifest {path} is damaged: {error}; install zcbench again") from error

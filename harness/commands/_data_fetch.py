@@ -56,5 +56,4 @@ def _verified(checksum: str) -> str:
 
 
 def _next(found: Manifest, file: OfficialFile, name: str, path: Path, to: Path) -> list[str]:
-    names = [name] if name in found.benchmarks else found.benchmarks
-    return [conversion(benchmark, file, path, to) for benchmark in names] if file.convert else []
+    return [conversion(benchmark, file, path, to) for benchmark in found.converters(name)] if file.convert else []

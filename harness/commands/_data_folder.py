@@ -101,7 +101,7 @@ def conversion(benchmark: str, file: OfficialFile, path: Path, to: Path | None) 
         path: where it is.
         to: the data folder, where the table belongs.
     """
-    out = f"{benchmark}.parquet"
+    out = file.table or f"{benchmark}.parquet"
     if to is not None:
         other = file.source if file.source.startswith(benchmark) else f"{benchmark}-{file.source}"
         out = str(to / (f"{other}.parquet" if (to / out).exists() else out))

@@ -92,11 +92,10 @@ def _get(manifest: Manifest | None, file: OfficialFile, folder: Path | None) -> 
 
 def _then(entry: Entry, found: Found, folder: Path | None) -> list[str]:
     """Return the commands that make a table of it, one for each benchmark that reads it."""
-    if not found.file.convert:
+    if entry.manifest is None or not found.file.convert:
         return []
-    place = entry.manifest.place(folder) if entry.manifest and folder else Path()
-    path = found.path or place / found.file.ready
-    return [conversion(benchmark.name, found.file, path, folder) for benchmark in entry.benchmarks]
+    path = found.path or (entry.manifest.place(folder) if folder else Path()) / found.file.ready
+    return [conversion(name, found.file, path, folder) for name in entry.manifest.converters(entry.name)]
 
 
 def as_text(entry: Entry, data: dict[str, Any]) -> Iterator[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from zcbench.datasets.registry import benchmark
 from zcbench.harness.commands import _options
-from zcbench.harness.commands._data_folder import entries, folder
+from zcbench.harness.commands._data_folder import Entry, entries, folder
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.space import Benchmark
 
 
 @click.command("verify", short_help="Check files and tables that are here.")
@@ -26,7 +29,7 @@ def verify(names: tuple[str, ...], given: Path | None) -> None:
         zcbench data verify nasbench101 cifar10 --folder data
     """
     # pooch is needed by this verb alone
-    from zcbench.datasets.verification import tables, verify_files, verify_table
+    from zcbench.datasets.verification import verify_files, verify_table
 
     place = folder(given, "--folder")
     if not place.is_dir():
@@ -34,9 +37,7 @@ def verify(names: tuple[str, ...], given: Path | None) -> None:
     checked, wrong = 0, 0
     for entry in entries(names):
         findings = list(verify_files(entry.manifest, place)) if entry.manifest else []
-        for benchmark in entry.benchmarks:
-            paths = (place / name for name in tables(benchmark))
-            findings += [verify_table(path, benchmark.space) for path in paths if path.exists()]
+        findings += [verify_table(path, found.space) for path, found in _tables(entry, place) if path.exists()]
         for finding in findings:
             checked, wrong = checked + 1, wrong + (not finding.good)
             click.echo(f"{'good ' if finding.good else 'WRONG'}  {finding.path}: {' '.join(finding.text.split())}")
@@ -45,3 +46,14 @@ def verify(names: tuple[str, ...], given: Path | None) -> None:
         raise MissingFileError(f"there is nothing{of} to check in {place}: zcbench data status says how to get it")
     if wrong:
         raise ZcbenchError(f"{wrong} of {checked} files and tables in {place} are not what they should be (see above)")
+
+
+def _tables(entry: Entry, place: Path) -> Iterator[tuple[Path, Benchmark]]:
+    """Yield the places of the tables that an entry may have, and the benchmarks that read them."""
+    from zcbench.datasets.verification import tables
+
+    for found in entry.benchmarks:
+        yield from ((place / name, found) for name in tables(found))
+    if entry.manifest is not None:
+        for name in entry.manifest.readers:
+            yield from ((place / file.table, benchmark(name)) for file in entry.manifest.files if file.table)

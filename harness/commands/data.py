@@ -79,7 +79,7 @@ class _WithFormats(click.Command):
         """Write the files that each benchmark reads."""
         formatter.write("\nOfficial files, and a tidy table of any benchmark:\n")
         for found in manifests().values():
-            for name in found.benchmarks:
+            for name in found.converters():
                 for file in found.files:
                     formatter.write(f"  {name:24}{file.ready}\n" if file.convert else "")
 

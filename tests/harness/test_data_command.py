@@ -283,7 +283,7 @@ def test_the_help_of_convert_lists_the_files_of_every_benchmark(data: Call) -> N
     said = data("convert", "--help").out
     for found in manifest.manifests().values():
         for file in found.files:
-            for name in found.benchmarks:
+            for name in found.converters():
                 assert bool(re.search(rf"^  {name} +{re.escape(file.ready)}$", said, re.MULTILINE)) is file.convert
 
 
@@ -368,6 +368,18 @@ def test_the_folder_of_an_option_does_not_outlive_the_command(
     monkeypatch.setenv("ZCBENCH_DATA", "elsewhere")
     data("status", "tiny", "--folder", tiny)
     assert os.environ["ZCBENCH_DATA"] == "elsewhere"
+
+
+def test_further_targets_become_a_table_of_their_own(data: Call, place: Path) -> None:
+    (place / "HW-NAS-Bench-v1_0.pickle").write_bytes(b"nobody opens it")
+    said = " ".join(data("status", "hwnasbench", "--folder", place).out.replace("\\\n", " ").split())
+    out = place / "hw_nas_bench_nasbench201.parquet"
+    assert f"then: zcbench data convert nasbench201 {place}/HW-NAS-Bench-v1_0.pickle --out {out}" in said
+    write_table(out, ["no cell"], metric="fpga_latency")
+    said = data("verify", "hwnasbench", "--folder", place).out
+    assert "good   " in said
+    assert "WRONG" in said
+    assert "1 of 1 architectures are none of nasbench201" in said
 
 
 def test_verify_of_the_real_tables(data: Call, data_folder: Path) -> None:
