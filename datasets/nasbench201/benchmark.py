@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from zcbench.datasets.nasbench201 import analog
+from zcbench.datasets.nasbench201 import analog, hardware
 from zcbench.datasets.nasbench201.genotype import Space, has_dead_edge, is_connected, parse_cell
-from zcbench.datasets.truth import TruthTable
+from zcbench.datasets.tables import data_folder
+from zcbench.datasets.truth import Remarks, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.space import Availability, Available, Conversion, Missing, SearchSpace
 from zcbench.harness.types import Architecture
@@ -18,7 +18,8 @@ from zcbench.harness.types import Architecture
 TABLE = "nasbench201.parquet"
 """Name of the tidy table in the folder that ``ZCBENCH_DATA`` names."""
 
-SOURCES = ("robot", "nasbench201-v1_1", "nats-tss-v1_0", "meco", "naslib", "mini201", analog.SOURCE)
+_ACCURACIES = ("robot", "nasbench201-v1_1", "nats-tss-v1_0", "meco", "naslib", "mini201")
+SOURCES = (*_ACCURACIES, hardware.SOURCE, hardware.OFFICIAL_SOURCE, analog.SOURCE)
 """Known sources, in the order in which they are taken where several remain."""
 
 OFFICIAL = ("cifar10", "cifar10-valid", "cifar100", "imagenet16_120")
@@ -73,15 +74,20 @@ class NasBench201:
         others = [source for source in SOURCES if source != analog.SOURCE]
         try:
             path = _table_in_data_folder()
-            present = TruthTable.from_parquet(path).sources if path else ()
+            table = TruthTable.from_parquet(path) if path else None
         except ZcbenchError as error:
             return [*found, *(Missing(source, str(error)) for source in others)]
-        reason = f"{path} has no rows of it" if path else f"set ZCBENCH_DATA to a folder that has {TABLE}"
-        for source in dict.fromkeys([*others, *present]):
-            if path is not None and source in present:
-                found.append(Available(source, path))
-            elif source != analog.SOURCE:
-                found.append(Missing(source, reason))
+        if path is None or table is None:
+            return [*found, *(Missing(s, f"set ZCBENCH_DATA to a folder that has {_table_of(s)}") for s in others)]
+        there = dict.fromkeys(table.sources, path)
+        costs, why = _costs_in(path.parent, table)
+        missing = {source: why.get(source, f"{path} has no rows of it") for source in others}
+        for source in dict.fromkeys([*others, *there, *costs]):
+            where = there.get(source) or costs.get(source)
+            if where is not None:
+                found.append(Available(source, where))
+            elif source in missing:
+                found.append(Missing(source, missing[source]))
         return found
 
     @property
@@ -98,7 +104,8 @@ class NasBench201:
             source: only this source; ``analognasbench`` is always the embedded table unless a path
                 is given.
             path: a tidy Parquet file. By default ``nasbench201.parquet`` in the folder that
-                ``ZCBENCH_DATA`` names, or the embedded table where that variable is not set.
+                ``ZCBENCH_DATA`` names, together with the costs on devices that are beside it, or the embedded
+                table where that variable is not set.
             architectures: not needed: a table has what it has.
 
         Raises:
@@ -106,9 +113,11 @@ class NasBench201:
             ZcbenchError: if it is damaged or has no such source.
         """
         embedded = f"{'leave out --truth and ' if path else ''}add --source {analog.SOURCE}"
+        given = path is not None
         path = path or (None if source == analog.SOURCE else _table_in_data_folder())
         if path is not None:
-            table = _advised(TruthTable.from_parquet(path), analog.DATASETS, embedded)
+            table = TruthTable.from_parquet(path)
+            table = _advised(table if given else hardware.beside(table, path.parent), analog.DATASETS, embedded)
             return table if source is None else table.only(source)
         if source in (None, analog.SOURCE):
             official = f"take another source (--truth FILE, or set ZCBENCH_DATA to a folder that has {TABLE})"
@@ -131,15 +140,42 @@ class NasBench201:
 
 def _advised(table: TruthTable, datasets: Iterable[str], advice: str) -> TruthTable:
     """Return the table with what is known of its sources, and with where these datasets are to be had."""
-    return table.remarked(replace(analog.REMARKS, elsewhere=dict.fromkeys(datasets, advice)))
+    remarks = Remarks(
+        seeds={**analog.REMARKS.seeds, **hardware.REMARKS.seeds},
+        notes={**analog.REMARKS.notes, **hardware.REMARKS.notes},
+        elsewhere=dict.fromkeys(datasets, advice),
+        metrics=hardware.REMARKS.metrics,
+    )
+    return table.remarked(remarks)
+
+
+def _table_of(source: str) -> str:
+    return {hardware.SOURCE: hardware.TABLES[1], hardware.OFFICIAL_SOURCE: hardware.TABLES[0]}.get(source, TABLE)
+
+
+def _costs_in(folder: Path, table: TruthTable) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return where the sources of costs are, and why those that are not there are missing."""
+    there: dict[str, Path] = {}
+    why = {s: f"no {_table_of(s)} in {folder} has it" for s in (hardware.SOURCE, hardware.OFFICIAL_SOURCE)}
+    for path in hardware.in_folder(folder):
+        try:
+            if not hardware.is_columns(path):
+                there |= dict.fromkeys(TruthTable.from_parquet(path).sources, path)
+            elif reason := hardware.why_not(table):
+                why[hardware.SOURCE] = f"{path}: {reason}"
+            else:
+                there[hardware.SOURCE] = path
+        except ZcbenchError as error:
+            why[hardware.SOURCE] = str(error)
+    return there, why
 
 
 def _table_in_data_folder() -> Path | None:
     """Return the path of the table, or None where ZCBENCH_DATA is not set."""
-    folder = os.environ.get("ZCBENCH_DATA")
-    if not folder:
+    folder = data_folder()
+    if folder is None:
         return None
-    path = Path(folder) / TABLE
+    path = folder / TABLE
     if not path.exists():
         raise MissingFileError(
             f"ZCBENCH_DATA is set, but there is no {path}: put the table there (zcbench data convert), "
