@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from zcbench.datasets.conversion import Row
 from zcbench.datasets.nasbench201.official import load
@@ -39,6 +39,8 @@ from zcbench.harness.errors import ZcbenchError
 
 Trial: TypeAlias = Mapping[str, Any]
 """One architecture trained for one task."""
+
+K = TypeVar("K")
 
 SPLITS = ("train", "valid", "test")
 UNKNOWN_SEED = -1
@@ -143,20 +145,21 @@ class Rows:
                 continue
             try:
                 yield from self._trial(architecture, task, trial)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 why = " ".join(f"{type(error).__name__}: {error}".split())[:120]
                 raise ZcbenchError(f"cannot use {name}: {architecture} has no such record of {task} ({why})") from error
 
     def _trial(self, architecture: str, task: str, trial: Trial) -> Iterator[Row]:
+        metrics = _a(dict, _a(dict, trial)["metrics"])
         epochs = _whole(trial["total_epochs"])
         found = 0
         for one in MEASURED[task]:
             for split in SPLITS:
                 name = f"{split}_{one.suffix}"
-                if name not in trial["metrics"]:
+                if name not in metrics:
                     continue
                 found += 1
-                values = trial["metrics"][name]
+                values = _a(list, metrics[name])
                 if len(values) != epochs:
                     raise ValueError(f"{name} has {len(values)} values of {epochs} epochs")
                 first = 0 if self.curves and one is MEASURED[task][0] else epochs - 1
@@ -179,6 +182,13 @@ class Rows:
 
     def _row(self, architecture: str, task: str, split: str, epochs: int, metric: str, value: float) -> Row:
         return (architecture, task, split, epochs, UNKNOWN_SEED, metric, value, self.source, "trained")
+
+
+def _a(kind: type[K], value: object) -> K:
+    """Return the value, refusing one of another kind: a tensor, for one, answers to much that a dict does."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} instead of a {kind.__name__}")
+    return value
 
 
 def _number(value: object) -> float:
