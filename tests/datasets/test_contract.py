@@ -36,6 +36,12 @@ def variants(space: SearchSpace) -> list[SearchSpace]:
     return [space.configured({"task": t}) for t in tasks] if "task" in space.network else [space]
 
 
+def kinds(space: SearchSpace) -> list[SearchSpace]:
+    """Of the variants one for each form of output and loss: the others differ in the number of outputs only."""
+    first = {(v.task and (v.task.loss, v.task.dense)): v for v in reversed(variants(space))}
+    return list(first.values())
+
+
 @pytest.fixture(params=NAMES)
 def found(request: pytest.FixtureRequest) -> Benchmark:
     return registry.benchmark(request.param)
@@ -91,7 +97,7 @@ def test_a_space_is_listed_or_says_why_not(found: Benchmark) -> None:
         ids = [a.id for a in space]
         assert len(ids) == len(set(ids)) == len(space)
     else:
-        with pytest.raises(ZcbenchError, match="list"):
+        with pytest.raises(ZcbenchError, match="table"):
             list(space)
 
 
@@ -111,11 +117,11 @@ def test_its_networks_run_and_are_built_without_memory(found: Benchmark) -> None
 
 
 def test_every_metric_has_an_outcome_on_every_task(found: Benchmark) -> None:
-    chosen = select("standard")
-    for space in variants(small(found.space)):
+    chosen = [m for m in select("standard") if m.name not in ("grasp", "swap")]  # the slowest, and 16 images
+    for space in kinds(small(found.space)):
         architecture = next(a for a in space.sample(20, seed=0) if space.disconnected(a) is None)
         network = initialise(space.build(architecture, 10), INITIALISATIONS["pytorch"], seeded("contract"))
-        loaded = images.for_task(images.load("gaussian", batch_size=16, resolution=32), space.task)
+        loaded = images.for_task(images.load("gaussian", batch_size=12, resolution=32), space.task)
         data = MiniBatch(torch.from_numpy(loaded.inputs), torch.from_numpy(loaded.targets), loaded.classes, loaded.task)
         results = measure(network, data, chosen, key=("contract", architecture.id))
         failed = {k: r.reason for k, r in results.items() if r.outcome is Outcome.FAILED}
@@ -123,8 +129,8 @@ def test_every_metric_has_an_outcome_on_every_task(found: Benchmark) -> None:
         undefined = {k for k, r in results.items() if r.outcome is Outcome.UNDEFINED}
         if space.task is None:
             assert not undefined
-        elif not space.task.classifies:
-            assert "epe_nas" in undefined
+        else:
+            assert "epe_nas" in undefined  # 12 images have no two of one of 47 classes, or none at all
             assert ("synflow" in undefined) == space.task.dense
         assert {"params", "flops", "snip", "grad_norm", "fisher", "nwot"} <= set(results) - undefined
 
@@ -132,7 +138,7 @@ def test_every_metric_has_an_outcome_on_every_task(found: Benchmark) -> None:
 def test_no_pass_waits_for_the_host(found: Benchmark) -> None:
     """On the meta device every transfer to the host raises; passes and metrics get through all the same."""
     chosen = select("standard")
-    for space in variants(small(found.space)):
+    for space in kinds(small(found.space)):
         architecture = next(a for a in space.sample(20, seed=0) if space.disconnected(a) is None)
         network = space.build(architecture, 10)
         loaded = images.for_task(images.load("gaussian", batch_size=16, resolution=32), space.task)
