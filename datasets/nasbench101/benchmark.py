@@ -65,7 +65,7 @@ BENCHMARK = NasBench101(
     space=Space(),
     datasets=("cifar10",),
     default_sources=("nasbench101-only108", "nasbench101-full", "zerocostpt", "naslib"),
-    tables=("nasbench101.parquet",),
+    tables=("nasbench101.parquet", "nasbench101-only108.parquet", "nasbench101-full.parquet"),
     converter=convert,
     populations={
         **EVERYTHING,

@@ -316,3 +316,16 @@ def test_parsed_architectures_are_hashable_and_equal(cell):
     one, two = (Space().parse(print_cell(cell)) for _ in range(2))
     assert one == two
     assert hash(one) == hash(two)
+
+
+def test_converted_tables_are_read_beside_the_first_one(data_folder, tmp_path, monkeypatch):
+    """As ``zcbench data status`` advises where there is a nasbench101.parquet already."""
+    monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
+    fixture = data_folder / "fixtures" / "nasbench101_synthetic.tfrecord"
+    BENCHMARK.convert(fixture, tmp_path / "nasbench101-only108.parquet")
+    BENCHMARK.convert(data_folder / "nasbench101.parquet", tmp_path / "nasbench101.parquet")
+    table = BENCHMARK.truth()
+    assert table.sources == ("nasbench101-only108", "naslib", "zerocostpt")
+    target = table.select("cifar10", default_sources=BENCHMARK.default_sources)
+    assert (target.source, len(target.mean)) == ("nasbench101-only108", 1)
+    assert target.mean.item() == pytest.approx(0.91)
