@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zcbench.datasets import unpickle
-from zcbench.datasets.nats_record import Cell
+from zcbench.datasets.nats_record import Cell, numbers_of
 from zcbench.harness.errors import ZcbenchError
 
 FOLDER_PATTERN = "[0-9]*.pickle.pbz2"
@@ -32,7 +32,10 @@ def load(path: Path) -> object:
 
 def _load(path: Path) -> object:
     with bz2.open(path) as stream:
-        return unpickle.load(stream, allowed=_GLOBALS, name=str(path))
+        content = unpickle.load(stream, allowed=_GLOBALS, name=str(path))
+        if stream.read(1):  # reading to the end also checks the checksum of the last block
+            raise ValueError("there is more after its end")
+        return content
 
 
 def read_file(path: Path) -> Iterator[Cell]:
@@ -45,7 +48,7 @@ def read_file(path: Path) -> Iterator[Cell]:
     content = load(path)
     if not isinstance(content, dict) or not content:
         raise ZcbenchError(f"cannot use {path}: it holds no records of NATS-Bench")
-    if all(str(key).isdigit() for key in content):
+    if all(isinstance(key, str) and key.isdigit() for key in content):
         yield Cell(str(path), list(content.values()))
         return
     cells = content.get("arch2infos")
@@ -53,7 +56,7 @@ def read_file(path: Path) -> Iterator[Cell]:
         raise ZcbenchError(
             f'cannot use {path}: it has no records in "arch2infos"; give the -simple folder instead'
         )
-    for index in sorted(cells):
+    for index in numbers_of(cells, str(path)):
         cell = cells.pop(index)  # what has been read may be freed
         if not isinstance(cell, Mapping):
             raise ZcbenchError(f"cannot use {path}: entry {index} is no dict of records")

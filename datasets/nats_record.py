@@ -44,6 +44,10 @@ _ORIGINAL_TEST = {
 }
 
 
+_LIMIT = 2**31
+"""What a table has room for."""
+
+
 class Cell(NamedTuple):
     """All records of one architecture, as a reader yields them.
 
@@ -94,12 +98,14 @@ class Rows:
                 if dataset in DATASETS:
                     yield from self._trial(record["arch_str"], DATASETS[dataset], int(seed), trial)
                 else:
-                    self.ignored.add(f"dataset {dataset}")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    self.ignored.add(f"dataset {_shown(dataset)}")
+        except Exception as error:  # a damaged record may be anything at any place
             raise _unreadable(name, error) from error
 
     def _trial(self, architecture: str, dataset: str, seed: int, trial: Record) -> Iterator[Row]:
         budget = int(trial["epochs"])
+        if not (0 < budget < _LIMIT and 0 <= seed < _LIMIT):
+            raise ValueError(f"{budget} epochs with seed {seed}")
         for split, epoch, percent in self._accuracies(dataset, trial):
             value = float(percent) / 100
             if not 0 <= value <= 1:
@@ -120,7 +126,22 @@ class Rows:
             elif part in _SPLITS:
                 yield _SPLITS[part], int(epoch), percent
             else:
-                self.ignored.add(f"set {part} of {dataset}")
+                self.ignored.add(f"set {_shown(part)} of {dataset}")
+
+
+def numbers_of(cells: Mapping[Any, Any], name: str) -> list[int]:
+    """Return the numbers of the entries of a single file, in ascending order.
+
+    Args:
+        cells: the entries by number.
+        name: what to call their origin in an error.
+
+    Raises:
+        ZcbenchError: if an entry has no number.
+    """
+    if not all(isinstance(number, int) and abs(number) < _LIMIT for number in cells):
+        raise ZcbenchError(f"cannot use {name}: not every entry of its records has a number")
+    return sorted(cells)
 
 
 def version_of(name: str, otherwise: str) -> str:
@@ -132,6 +153,12 @@ def version_of(name: str, otherwise: str) -> str:
     """
     found = re.search(r"-(v\d+_\d+)", name)
     return found.group(1) if found else otherwise
+
+
+def _shown(found: object) -> str:
+    text = str(found)
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _unreadable(name: str, error: Exception) -> ZcbenchError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zcbench.datasets import unpickle
-from zcbench.datasets.nats_record import Cell
+from zcbench.datasets.nats_record import Cell, numbers_of
 from zcbench.harness.errors import ZcbenchError
 
 ARCHIVE_PATTERN = "[0-9]*-FULL.pth"
@@ -63,7 +63,7 @@ def read_file(path: Path) -> Iterator[Cell]:
     cells = content.get("arch2infos") if isinstance(content, Mapping) else None
     if not isinstance(cells, dict) or not cells:
         raise ZcbenchError(f'cannot use {path}: it has no "arch2infos", so it is no NAS-Bench-201 file')
-    for index in sorted(cells):
+    for index in numbers_of(cells, str(path)):
         cell = cells.pop(index)  # what has been read may be freed
         if not isinstance(cell, Mapping):
             raise ZcbenchError(f"cannot use {path}: entry {index} is no dict of records")
