@@ -15,21 +15,27 @@ them shifted by a pixel, BN), and puts out the concatenation of its four nodes, 
 ======================  ===================================================================================
 operation               what it is; its stride is 2 on the inputs of a reduction cell, else 1
 ======================  ===================================================================================
-max_pool, avg_pool_3x3  pooling; the average leaves the border out; with ``pool_norm`` a BN follows
+max_pool, avg_pool_3x3  pooling; the average leaves the border out
 skip_connect            the identity; with stride 2 ReLU, two shifted convolutions 1x1, BN
 sep_conv_kxk            twice: ReLU, depthwise kxk, 1x1, BN; the stride belongs to the first depthwise one
 dil_conv_kxk            ReLU, depthwise kxk with dilation 2, 1x1, BN
 ======================  ===================================================================================
 
+In the search phase of DARTS the norms inside the operations have no parameters, and such a norm follows each
+pooling: that is what ``affine=false`` builds. NASLib scores this form: with 32 channels, 8 cells and no
+auxiliary head it has all 725 recorded numbers of parameters, and FLOPs by its counting but for a constant.
+With ``affine=true`` the operations are those of the evaluation phase, where pooling stands alone unless
+``pool_norm`` asks for a norm behind it.
+
 Drop path, a regularisation that switches operations off at random during the training, is not part of the
 network here: a score is that of the whole network.
 
 The auxiliary head is evaluated, so that its parameters, operations and activations count, but the network
-returns the logits of the main classifier only. It needs features of 8x8, which images of 32x32 give; other
-images are refused with the advice to leave the head out.
+returns the logits of the main classifier only. It is made for features of 8x8, which images of 32x32 give;
+those of other images are first brought to 8x8 by adaptive average pooling, a choice of this project.
 
 Sources: Liu, Simonyan and Yang, "DARTS", ICLR 2019, appendix A.3, and its code (quark0/darts,
-``cnn/model.py``, ``cnn/operations.py``).
+``cnn/model.py``, ``cnn/model_search.py``, ``cnn/operations.py``).
 """
 
 from __future__ import annotations
@@ -40,11 +46,10 @@ import torch
 from torch import Tensor, nn
 
 from zcbench.datasets.nasbench301.genotype import NODES, Cell, Genotype
-from zcbench.harness.errors import ZcbenchError
 
 STEM_MULTIPLIER = 3
 AUXILIARY_SIDE = 8
-"""Height and width of the features that the auxiliary head takes."""
+"""Height and width of the features that the auxiliary head is made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,10 @@ class Form:
         channels: width C of the first cell.
         cells: number L of cells.
         auxiliary: whether there is an auxiliary head.
-        affine: whether the norms inside the operations have parameters; those of stem, preprocessing and
-            auxiliary head always have.
-        pool_norm: whether a norm follows each pooling operation.
+        affine: the operations are those of the evaluation, whose norms have parameters; otherwise those of
+            the search, whose norms have none and also follow each pooling. The norms of stem,
+            preprocessing and auxiliary head always have parameters.
+        pool_norm: in the operations of the evaluation, too, a norm follows each pooling.
     """
 
     channels: int
@@ -117,7 +123,7 @@ def operation(name: str, channels: int, stride: int, form: Form) -> nn.Module:
             if kind == "max_pool"
             else nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
         )
-        if not form.pool_norm:
+        if form.affine and not form.pool_norm:
             return pool
         return nn.Sequential(pool, nn.BatchNorm2d(channels, affine=form.affine))
     size = int(kernel[0])
@@ -172,7 +178,7 @@ class CellModule(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """The auxiliary head: [N, C, 8, 8] to [N, classes].
+    """The auxiliary head: [N, C, H, W] to [N, classes].
 
     Args:
         channels: C.
@@ -194,17 +200,9 @@ class Auxiliary(nn.Module):
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits [N, classes].
-
-        Raises:
-            ZcbenchError: if the features are not 8x8.
-        """
-        height, width = x.shape[-2:]
-        if (height, width) != (AUXILIARY_SIDE, AUXILIARY_SIDE):
-            raise ZcbenchError(
-                f"the auxiliary head needs images of 32x32 pixels (features of 8x8, not {height}x{width}): "
-                "score without it, --network auxiliary=false"
-            )
+        """Return the logits [N, classes]."""
+        if x.shape[-2:] != (AUXILIARY_SIDE, AUXILIARY_SIDE):
+            x = nn.functional.adaptive_avg_pool2d(x, AUXILIARY_SIDE)
         return self.classifier(self.features(x).flatten(1))  # type: ignore[no-any-return]
 
 

@@ -33,9 +33,8 @@ class Space(SearchSpace):
     ``init_channels``, ``layers`` and ``auxiliary``). The number of parameters that its package's example
     record has for 50 channels and 20 cells, 6,369,358, is met exactly.
 
-    Other networks by this name: NASLib scores the form of DARTS' search phase, with norms without
-    parameters in the operations and behind the pooling (``auxiliary=false, affine=false,
-    pool_norm=true``); all 725 recorded parameter counts are met exactly by it.
+    Other networks by this name: NASLib scores one with the operations of DARTS' search phase and without
+    auxiliary head (``auxiliary=false, affine=false``); all 725 recorded parameter counts are met exactly.
 
     Attributes:
         name: the name of the space.
@@ -43,8 +42,8 @@ class Space(SearchSpace):
         channels: see `zcbench.datasets.nasbench301.network.Form`, as are the others.
         cells: number of cells.
         auxiliary: whether there is an auxiliary head.
-        affine: whether the norms in the operations have parameters.
-        pool_norm: whether a norm follows each pooling operation.
+        affine: whether the operations are those of the evaluation, with parameters in their norms.
+        pool_norm: whether in these a norm follows each pooling.
 
     Source: Zela, Siems, Zimmer, Lukasik, Keuper and Hutter, "Surrogate NAS Benchmarks: Going Beyond the
     Limited Search Spaces of Tabular NAS Benchmarks", ICLR 2022, and its package nasbench301 (``api.py``).
@@ -54,9 +53,9 @@ class Space(SearchSpace):
     version: int = 1
     channels: int = option(32, help=_CHANNELS)
     cells: int = option(8, help=_DEPTH, low=3)
-    auxiliary: bool = option(True, help="an auxiliary head behind the second reduction; needs 32x32 images")
-    affine: bool = option(True, help="norms inside the operations have parameters")
-    pool_norm: bool = option(False, help="a norm follows each pooling operation, as in DARTS' search phase")
+    auxiliary: bool = option(True, help="an auxiliary head behind the second reduction")
+    affine: bool = option(True, help="norms with parameters in the operations; false: as in DARTS' search phase")
+    pool_norm: bool = option(False, help="with affine=true, too, a norm follows each pooling")
 
     @property
     def listed(self) -> bool:
@@ -67,7 +66,9 @@ class Space(SearchSpace):
         return _CELLS**2
 
     def __iter__(self) -> Iterator[Architecture]:
-        raise ZcbenchError(f"{self.name} has {len(self):.3g} architectures: sample some, or take those of a table")
+        raise ZcbenchError(
+            f"{self.name} has {len(self):.3g} architectures, too many to list: sample some, or take those of a table"
+        )
 
     def parse(self, text: str) -> Architecture:
         """Parse a printed genotype; the result prints unchanged.
@@ -139,7 +140,7 @@ class DartsSpace(Space):
     name: str = "darts"
     channels: int = option(36, help=_CHANNELS)
     cells: int = option(20, help=_DEPTH, low=3)
-    pool_norm: bool = option(True, help="a norm follows each pooling operation, as in Yang et al.'s code")
+    pool_norm: bool = option(True, help="with affine=true, too, a norm follows each pooling, as in Yang et al.'s code")
 
 
 def _draw(generator: random.Random) -> Cell:
