@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pooch  # type: ignore[import-untyped,unused-ignore]
+import pooch
 
 
 def mismatch(path: Path, checksum: str) -> str:

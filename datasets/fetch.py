@@ -13,7 +13,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch  # type: ignore[import-untyped,unused-ignore]
+import pooch
 from tqdm import tqdm
 
 from zcbench.datasets.checksum import mismatch

@@ -44,6 +44,8 @@ def test_the_constraints_name_every_dependency() -> None:
     for requirement in requires("zcbench") or []:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
         assert name is not None
+        if name.group() == "zcbench":  # an extra that includes another one
+            continue
         assert re.sub(r"[-_.]+", "-", name.group()).lower() in known, requirement
     assert pinned["torch"] == "2.13.0"
 
