@@ -1,5 +1,6 @@
 """What to compute so that a published figure can be held against ours, and what then still differs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,31 @@ class Measured:
     request: ReproductionRequest
     estimates: Mapping[tuple[str, str], Estimate]
     differences: tuple[str, ...]
+
+
+def absolute(estimate: Estimate) -> Estimate:
+    """Return the absolute value, for figures printed without signs; an interval around zero starts at zero."""
+    low, high = sorted((abs(estimate.low), abs(estimate.high)))
+    if estimate.low < 0 < estimate.high:
+        low = 0.0
+    return Estimate(abs(estimate.value), low, high, estimate.n, estimate.n_undefined, estimate.method)
+
+
+def covered(estimate: Estimate, printed: float, digits: int) -> bool | None:
+    """Return whether a printed figure may lie in our interval: any number that rounds to it counts.
+
+    Args:
+        estimate: ours.
+        printed: the published figure.
+        digits: how many digits of it were printed after the point.
+
+    Returns:
+        None where ours has no interval.
+    """
+    if math.isnan(estimate.low) or math.isnan(estimate.high):
+        return None
+    half = 0.5 * 10.0**-digits
+    return estimate.low <= printed + half and printed - half <= estimate.high
 
 
 def in_words(population: str) -> str:

@@ -4,17 +4,20 @@ import csv
 import io
 import math
 
-from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.analysis.table import Cell, Column, Compared, Kind, Table
 from zcbench.harness.types import Estimate
 
 _PARTS = ("", "_low", "_high", "_n", "_n_undefined")
+_COMPARED = ("_published", *_PARTS, "_covered")
 
 
 def csv_table(of: Table) -> str:
     """Return a table as CSV.
 
     A column of estimates becomes five: ``name``, ``name_low``, ``name_high``, ``name_n`` and
-    ``name_n_undefined``. NaN and absent cells are empty. Percent columns keep fractions.
+    ``name_n_undefined``. A column that compares with published figures has ``name_published`` before these
+    and ``name_covered`` (True, False or empty) after them. NaN and absent cells are empty. Percent columns keep
+    fractions.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -26,14 +29,27 @@ def csv_table(of: Table) -> str:
 
 
 def _names(column: Column) -> list[str]:
-    if column.kind is not Kind.ESTIMATE:
-        return [column.name]
-    return [column.name + part for part in _PARTS]
+    if column.kind is Kind.COMPARED:
+        return [column.name + part for part in _COMPARED]
+    return [column.name + part for part in _PARTS] if column.kind is Kind.ESTIMATE else [column.name]
 
 
 def _cells(cell: Cell, column: Column) -> list[str]:
+    if column.kind is Kind.COMPARED:
+        return _compared(cell)
     if column.kind is not Kind.ESTIMATE:
         return [_plain(cell)]
+    return _estimate(cell)
+
+
+def _compared(cell: Cell) -> list[str]:
+    if not isinstance(cell, Compared):
+        return [""] * len(_COMPARED)
+    covered = "" if cell.covered is None else str(cell.covered)
+    return [_plain(cell.published), *_estimate(cell.ours), covered]
+
+
+def _estimate(cell: Cell) -> list[str]:
     if not isinstance(cell, Estimate):
         return [_plain(cell)] + [""] * (len(_PARTS) - 1)
     return [_plain(v) for v in (cell.value, cell.low, cell.high, cell.n, cell.n_undefined)]

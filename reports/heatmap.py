@@ -1,19 +1,16 @@
 """Section: how alike the metrics rank, whatever the truth."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Estimate
-from zcbench.reports import svg
+from zcbench.reports.colour_grid import colour_grid
 from zcbench.reports.order import ordered
 from zcbench.reports.section import Figure, ReportInput, Section, slug
-from zcbench.reports.text import number
 
 
 def section(data: ReportInput) -> Section:
@@ -83,24 +80,7 @@ def picture(label: str, analysis: Analysis) -> Figure:
         analysis: its statistics.
     """
     names, values = correlations(analysis)
-    name, count = f"heatmap_{slug(label)}", len(names)
-    alt = f"Heat map of Spearman between {count} metrics on {label}; the numbers are in the table below it."
-    with svg.style(name):
-        side = 1.3 + 0.42 * count
-        figure = svg.canvas(side + 0.6, side)
-        axes = figure.subplots()
-        axes.patch.set_alpha(0.0)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        for (i, j), value in np.ndenumerate(values):
-            strength = 0.0 if math.isnan(value) else 0.7 * abs(value)
-            colour = svg.BLUE if value > 0 else svg.ORANGE
-            axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, fc=colour, alpha=strength, lw=0))
-            text = number(float(value), 2).replace("0.", ".")
-            axes.text(j, i, text, ha="center", va="center", fontsize=8)
-        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
-        axes.xaxis.tick_top()
-        axes.set_xticks(range(count), names, rotation=45, ha="left")
-        axes.set_yticks(range(count), names)
-        drawn = svg.svg(figure, name, alt)
+    name = f"heatmap_{slug(label)}"
+    alt = f"Heat map of Spearman between {len(names)} metrics on {label}; the numbers are in the table below it."
+    drawn = colour_grid(name, alt, values, names, names)
     return Figure(name, drawn, alt, f"{label}: blue agrees, orange disagrees.", wide=True)

@@ -11,8 +11,11 @@ from zcbench.reports.text import MINUS, spell
 _MERGED = frozenset({"group"})
 """Columns of text in which a run of equal cells becomes one cell."""
 
-_SMALL = frozenset({"note", "differs", "reason", "example"})
+_SMALL = frozenset({"note", "differs", "reason", "example", "truth", "scores", "has", "lacks", "published_target"})
 """Columns of longer text."""
+
+_DENSE = 6
+"""So many columns with two numbers in a cell do not fit on a page unless one stands under the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class HtmlCell:
     badge: str = ""
     span: int = 1
     small: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,11 @@ class HtmlHeader:
 
 @dataclass(frozen=True, slots=True)
 class HtmlTable:
-    """A table as the template shows it; ``header_cell`` is the index of the column that names a row."""
+    """A table as the template shows it.
+
+    ``header_cell`` is the index of the column that names a row; in a ``dense`` table the interval of an estimate
+    stands under it.
+    """
 
     name: str
     caption: str
@@ -79,6 +87,7 @@ class HtmlTable:
     notes: tuple[str, ...]
     header_cell: int
     folded: bool
+    dense: bool = False
 
 
 def table(of: Table, bars: tuple[Bars, ...] = (), *, folded: bool = False) -> HtmlTable:
@@ -112,7 +121,9 @@ def table(of: Table, bars: tuple[Bars, ...] = (), *, folded: bool = False) -> Ht
         HtmlHeader(of.columns[i].title, of.columns[i].kind is not Kind.TEXT, _ticks(drawn.get(i)))
         for i in shown
     )
-    return HtmlTable(of.name, of.caption, headers, tuple(rows), of.notes, header, folded)
+    paired = sum(column.kind in (Kind.ESTIMATE, Kind.COMPARED) for column in of.columns)
+    dense = paired >= _DENSE and not bars
+    return HtmlTable(of.name, of.caption, headers, tuple(rows), of.notes, header, folded, dense)
 
 
 def _once(of: Table) -> Table:
@@ -141,7 +152,7 @@ def _cell(of: Table, row: tuple[Cell, ...], index: int, bars: Bars | None, badge
         marks = [row[i] for i, c in enumerate(of.columns) if c.name == bars.mark]
         bar = _bar(cell, bars, marks[0] if marks else None)
     small = of.columns[index].name in _SMALL
-    return HtmlCell(spelt.text, spelt.interval, spelt.numeric, bar, badge, span, small)
+    return HtmlCell(spelt.text, spelt.interval, spelt.numeric, bar, badge, span, small, spelt.apart)
 
 
 def _bar(estimate: Estimate, bars: Bars, mark: Cell) -> Bar:

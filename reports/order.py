@@ -1,6 +1,7 @@
 """What the sections share: the order of the metrics, their roles, and how intervals were made."""
 
 import math
+import re
 
 from zcbench.harness.analysis.ceiling import Ceiling
 from zcbench.harness.analysis.result import Analysis
@@ -8,6 +9,9 @@ from zcbench.reports.text import listed
 
 BASELINES = ("params", "flops", "layers")
 """Counts that need no theory: what every metric has to pass."""
+
+_LOST = re.compile(r" \((\d+) undefined\)")
+"""What ``intervals.percentile`` says of resamples in which the statistic does not exist."""
 
 _TITLES = {
     "spearman": "Spearman",
@@ -49,11 +53,17 @@ def methods(analysis: Analysis, statistics: tuple[str, ...]) -> tuple[str, ...]:
         statistics: names of statistics over all architectures.
     """
     words: dict[str, list[str]] = {}
+    missing = 0
     for statistic in statistics:
         for metric in analysis.table.metrics:
             estimate = analysis.estimate(metric, statistic)
-            names = words.setdefault(estimate.method, [])
-            if not math.isnan(estimate.low) and _TITLES[statistic] not in names:
+            if math.isnan(estimate.low):
+                continue
+            lost = _LOST.search(estimate.method)
+            missing = max(missing, int(lost.group(1)) if lost else 0)
+            names = words.setdefault(_LOST.sub("", estimate.method), [])
+            if _TITLES[statistic] not in names:
                 names.append(_TITLES[statistic])
-    said = [f"{listed(names)} by {method}" for method, names in words.items() if names]
-    return (f"95 % intervals: {'; '.join(said)}.",) if said else ()
+    said = [f"{listed(names)} by {method}" for method, names in words.items()]
+    lost_most = f" Of some metrics up to {missing} resamples have no value." if missing else ""
+    return (f"95 % intervals: {'; '.join(said)}.{lost_most}",) if said else ()

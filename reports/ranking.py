@@ -1,6 +1,7 @@
 """Section: metrics ranked by how well they order the trained accuracies."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from zcbench.reports.text import listed, phrase, plural
 
 def section(data: ReportInput) -> Section:
     """Return the ranking: one line a metric, for each target three tables from wide to narrow view."""
-    tables: list[Table] = [overview(data)] if len(data.analyses) > 1 else []
+    tables: list[Table] = []
     bars: list[Bars] = []
+    populations = _populations(data)
     for label, analysis in data.labelled():
         table = ranking(label, analysis)
+        if len(populations) > 1:
+            table = replace(table, notes=(_same_architectures(analysis), *table.notes))
         tables += [table, finding(label, analysis), beyond_size(label, analysis)]
         bars.append(_scale(table, "spearman", known_ceiling(analysis)))
     return Section(
@@ -29,7 +33,7 @@ def section(data: ReportInput) -> Section:
             "Metrics by how well their scores order the architectures as training did: Spearman's rank "
             "correlation, with its 95 % interval as the whisker. Overlapping whiskers alone do not settle "
             "which of two is better.",
-            *_populations(data),
+            *(populations if len(populations) == 1 else ()),
             "Counts of parameters, of operations and of layers need no theory at all. They are marked as "
             "baselines: a metric that does not pass them has to show what it knows beyond size.",
         ),
@@ -39,10 +43,8 @@ def section(data: ReportInput) -> Section:
 
 
 def _populations(data: ReportInput) -> tuple[str, ...]:
-    """Say whether the metrics are held against the same architectures, once where all targets agree."""
-    said = {label: _same_architectures(analysis) for label, analysis in data.labelled()}
-    texts = tuple(dict.fromkeys(said.values()))
-    return texts if len(texts) == 1 else tuple(f"{label}: {text}" for label, text in said.items())
+    """Say whether the metrics are held against the same architectures; one text where all targets agree."""
+    return tuple(dict.fromkeys(_same_architectures(analysis) for analysis in data.analyses))
 
 
 def _same_architectures(analysis: Analysis) -> str:
@@ -95,29 +97,12 @@ def ranking(label: str, analysis: Analysis) -> Table:
     return Table(f"ranking_{slug(label)}", caption, columns, tuple(rows), notes)
 
 
-def overview(data: ReportInput) -> Table:
-    """Return Spearman of every metric on every target, in the order of the first target."""
-    metrics = ordered(data.analyses[0])
-    metrics += tuple(m for a in data.analyses for m in ordered(a) if m not in metrics)
-    rows = tuple(
-        (
-            metric,
-            role(metric),
-            *(a.estimate(metric, "spearman") if metric in a.table.metrics else None for a in data.analyses),
-        )
-        for metric in dict.fromkeys(metrics)
-    )
-    targets = tuple(Column(f"spearman_{slug(label)}", label, Kind.ESTIMATE, 2) for label in data.labels)
-    columns = (Column("metric", "Metric"), Column("role", "Role"), *targets)
-    return Table("ranking_overview", "Spearman of every metric on every target.", columns, rows)
-
-
 def _ceiling_note(ceiling: Ceiling) -> str:
     between = f"Spearman {phrase(ceiling.single_seed)} between two training seeds"
     rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
     return (
         f"Noise ceiling {phrase(ceiling.all)}, {rests}: two trainings of one architecture end in different "
-        f"accuracies ({between}), "
+        f"places ({between}), "
         "so the truth itself is noisy, and no metric can expect to agree with it better than this. "
         f"Interval by {ceiling.all.method}."
     )

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Estimate
 from zcbench.reports.citations import Published, PublishedColumn, PublishedTruth, published
-from zcbench.reports.comparison import Measured, ReproductionRequest, differences, in_words, measure, requests
+from zcbench.reports.comparison import (
+    Measured,
+    ReproductionRequest,
+    absolute,
+    covered,
+    differences,
+    in_words,
+    measure,
+    requests,
+)
+from zcbench.reports.published_table import published_table
 from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
 from zcbench.reports.text import plural
 
@@ -15,9 +25,14 @@ __all__ = [
 ]  # fmt: skip
 
 
+WHOLE = "nas_bench_suite_zero"
+"""The publication whose whole table is shown, because it spans several benchmarks."""
+
+
 def section(data: ReportInput) -> Section:
-    """Return one table for each published column and statistic that something was measured for."""
-    tables: list[Table] = []
+    """Return the whole published table, and one for each published column and statistic that was measured."""
+    beside = any(m.request.published == WHOLE for m in data.measured)
+    tables: list[Table] = [published_table(published()[WHOLE], data.measured)] if beside else []
     bars: list[Bars] = []
     for measured in _once(data.measured):
         for statistic in measured.request.statistics:
@@ -31,7 +46,7 @@ def section(data: ReportInput) -> Section:
         intro=(
             "Our estimates beside published ones, each on the population and truth of the publication "
             "where that could be done; each table says what still differs. Covered: the published "
-            "figure lies in our 95 % interval. The mark in the bar is the published figure.",
+            "figure lies in our 95 % interval, its rounding allowed for. The mark in the bar is the published figure.",
             "A published figure has an error of its own, from its own architectures, images and initial "
             "weights; few papers print it. A difference of a few hundredths is no contradiction.",
         )
@@ -67,8 +82,9 @@ def comparison(measured: Measured, statistic: str) -> Table:
         ours = measured.estimates.get((row.metric, statistic))
         if printed is None or ours is None:
             continue
-        compared = _absolute(ours) if paper.absolute else ours
-        beside = (compared.value - printed, _covers(compared, printed), row.note)
+        compared = absolute(ours) if paper.absolute else ours
+        found = covered(compared, printed, paper.digits)
+        beside = (compared.value - printed, "" if found is None else "yes" if found else "no", row.note)
         rows.append((row.metric, row.printed, printed, ours, *beside, "; ".join(measured.differences)))
     title = statistic.capitalize()
     columns: tuple[Column, ...] = (
@@ -97,20 +113,6 @@ def _notes(paper: Published, column: PublishedColumn) -> tuple[str, ...]:
     )
     signs = ("Printed without signs: the absolute value of ours is compared.",) if paper.absolute else ()
     return (f"{paper.citation}.", settings, *signs, *column.caveats, *paper.caveats)
-
-
-def _absolute(estimate: Estimate) -> Estimate:
-    """The absolute value; an interval around zero starts at zero."""
-    low, high = sorted((abs(estimate.low), abs(estimate.high)))
-    if estimate.low < 0 < estimate.high:
-        low = 0.0
-    return Estimate(abs(estimate.value), low, high, estimate.n, estimate.n_undefined, estimate.method)
-
-
-def _covers(estimate: Estimate, value: float) -> str:
-    if math.isnan(estimate.low) or math.isnan(estimate.high):
-        return ""
-    return "yes" if estimate.low <= value <= estimate.high else "no"
 
 
 def _scale(table: Table) -> Bars:

@@ -1,4 +1,4 @@
-"""Section: score against accuracy, one small plot a metric."""
+"""Section: score against ground truth, one small plot a metric."""
 
 import math
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.reports import svg
+from zcbench.reports.measures import Measure
 from zcbench.reports.order import ordered
 from zcbench.reports.section import Figure, ReportInput, Section, slug
 from zcbench.reports.text import number, phrase, plural
@@ -17,27 +18,42 @@ from zcbench.reports.text import number, phrase, plural
 RASTER_ABOVE = 1500
 """Points beyond which a plot holds a picture of its points instead of one SVG element each."""
 
+RASTER_CROWDED = 200
+"""The same where all plots of the page together have more than ``CROWDED`` points."""
+
+CROWDED = 30_000
+"""At about 115 bytes a point a page of 3.5 MB."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 
 
 def section(data: ReportInput) -> Section:
     """Return one plot for each metric and target, in the order of the ranking."""
+    points = sum(len(a.table.architectures) * len(a.table.metrics) for a in data.analyses)
+    above = RASTER_CROWDED if points > CROWDED else RASTER_ABOVE
     figures = tuple(
-        plot(label, analysis, metric)
+        plot(label, analysis, metric, raster_above=above)
         for label, analysis in data.labelled()
         for metric in ordered(analysis)
         if np.isfinite(mean_score(analysis.table, metric)).any()
     )
+    measures = [Measure.of(analysis.table) for analysis in data.analyses]
+    word = "accuracy" if all(m.accuracy for m in measures) else "ground truth"
+    spread = (
+        "Accuracies are spread by the logarithm of the error, because the best architectures lie close together; "
+        if any(m.accuracy for m in measures)
+        else ""
+    )
+    tails = "scores with long tails have a logarithmic axis."
     return Section(
-        title="Score against accuracy",
+        title=f"Score against {word}",
         anchor="scatter",
         intro=(
-            "One point an architecture: its score to the right, its trained accuracy upwards. Orange: "
-            "the tenth of the architectures that trained best. A metric of use for search "
+            f"One point an architecture: its score to the right, its trained {word.replace('ground truth', 'result')} "
+            "upwards. Orange: the tenth of the architectures that trained best. A metric of use for search "
             "has the orange points at one end, alone.",
-            "Accuracies are spread by the logarithm of the error, because the best architectures lie "
-            "close together; scores with long tails have a logarithmic axis.",
+            spread + (tails if spread else tails.capitalize()),
         ),
         figures=figures,
         notes=() if figures else ("No metric has a score to plot.",),
@@ -55,30 +71,32 @@ def mean_score(table: ScoreTable, metric: str) -> NDArray[np.float64]:
     return np.asarray(values.sum(axis=1) / max(values.shape[1], 1))
 
 
-def plot(label: str, analysis: Analysis, metric: str) -> Figure:
+def plot(label: str, analysis: Analysis, metric: str, *, raster_above: int = RASTER_ABOVE) -> Figure:
     """Return the scatter plot of one metric.
 
     Args:
         label: the target's label in this report.
         analysis: scores, truth and estimates.
         metric: one of its metrics.
+        raster_above: from how many points on they are drawn as one picture.
     """
     table = analysis.table
     score = mean_score(table, metric)
     shown = np.isfinite(score) & np.isfinite(table.truth)
     best = table.truth >= _threshold(table.truth)
-    spearman = analysis.estimate(metric, "spearman")
+    spearman, measure = analysis.estimate(metric, "spearman"), Measure.of(table)
     low = "" if table.higher_is_better[table.metrics.index(metric)] else ", low is better"
     name = f"scatter_{slug(label)}_{slug(metric)}"
     alt = (
-        f"Score of {metric}{low} against accuracy on {label}, {plural(int(shown.sum()), 'architecture')}; "
+        f"Score of {metric}{low} against {measure.words} on {label}, {plural(int(shown.sum()), 'architecture')}; "
         f"Spearman {phrase(spearman)}."
     )
     with svg.style(name):
         figure = svg.canvas(3.1, 2.25)
         axes = figure.subplots()
         svg.quiet(axes)
-        _points(axes, score[shown], table.truth[shown], best[shown])
+        many = int(shown.sum()) > raster_above
+        _points(axes, score[shown], table.truth[shown], best[shown], measure, rasterized=many)
         picture = svg.svg(figure, name, alt)
     hidden = len(score) - int(shown.sum())
     caption = f"{metric}{low} · {label} · ρ = {number(spearman.value, 2)}"
@@ -87,25 +105,29 @@ def plot(label: str, analysis: Analysis, metric: str) -> Figure:
 
 
 def _threshold(truth: NDArray[np.float64]) -> float:
-    """The accuracy from which on an architecture is among the best tenth, at least one of them."""
+    """The truth from which on an architecture is among the best tenth, at least one of them."""
     finite = np.sort(truth[np.isfinite(truth)])
     return float(finite[-max(1, math.ceil(len(finite) / 10))]) if len(finite) else math.inf
 
 
 def _points(
-    axes: Axes, score: NDArray[np.float64], truth: NDArray[np.float64], best: NDArray[np.bool_]
+    axes: Axes, score: NDArray[np.float64], truth: NDArray[np.float64], best: NDArray[np.bool_], measure: Measure,
+    *, rasterized: bool,
 ) -> None:
-    many = len(score) > RASTER_ABOVE
-    size, alpha = (1.6, 0.35) if many else (3.8 if len(score) <= 300 else 2.6, 0.65)
-    height = -np.log10(np.clip(1.0 - truth, 1e-4, None))
+    size, alpha = (1.6, 0.35) if len(score) > RASTER_ABOVE else (3.8 if len(score) <= 300 else 2.6, 0.65)
+    height = -np.log10(np.clip(1.0 - truth, 1e-4, None)) if measure.accuracy else truth
     for group, colour in ((~best, svg.BLUE), (best, svg.ORANGE)):
         axes.plot(
             score[group], height[group], "o", color=colour, alpha=alpha, markersize=size,
-            markeredgewidth=0, rasterized=many,
+            markeredgewidth=0, rasterized=rasterized,
         )  # fmt: skip
     axes.margins(0.04)
     _score_axis(axes, score)
-    _accuracy_axis(axes, height)
+    if measure.accuracy:
+        _accuracy_axis(axes, height)
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set_ylabel(measure.axis, fontsize=8)
 
 
 def _score_axis(axes: Axes, score: NDArray[np.float64]) -> None:
@@ -146,4 +168,3 @@ def _accuracy_axis(axes: Axes, height: NDArray[np.float64]) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_yticks(ticks, [f"{100 * (1 - 10**-t):.3g}" for t in ticks])
-    axes.set_ylabel("accuracy, %", fontsize=8)

@@ -1,11 +1,10 @@
 """The tables of the ranking that ask what a search gains: the best architectures, and more than size."""
 
 import math
-from dataclasses import replace
 
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.types import Estimate
+from zcbench.reports.measures import Measure
 from zcbench.reports.order import known_ceiling, methods, ordered, role
 from zcbench.reports.section import slug
 
@@ -26,28 +25,34 @@ def finding(label: str, analysis: Analysis) -> Table:
         label: the target's label in this report.
         analysis: its statistics.
     """
-    regret = (("regret_top1", "Regret of top 1, points"), ("regret_top5", "Regret of top 5, points"))
+    measure = Measure.of(analysis.table)
+    regret, unit = ("regret_top1", "regret_top5"), "points" if measure.accuracy else measure.words
     rows: list[tuple[Cell, ...]] = []
     for metric in ordered(analysis):
         cells: list[Cell] = [metric, role(metric)]
         cells += [analysis.estimate(metric, name, part) for name, part, _ in (*_TOP, *_PRECISION)]
-        cells += [_points(analysis.estimate(metric, name)) for name, _ in regret]
+        cells += [measure.difference(analysis.estimate(metric, name)) for name in regret]
         rows.append(tuple(cells))
     ceiling = known_ceiling(analysis)
     if ceiling is not None and not math.isnan(ceiling.top10.value):
         rows.insert(0, ("noise ceiling", "ceiling", ceiling.top10, *[None] * 5))
+    suffix = "_points" if measure.accuracy else f"_{slug(measure.name)}"
     columns = (
         Column("metric", "Metric"),
         Column("role", "Role"),
         *(Column(f"{name}_{part}", title, Kind.ESTIMATE, 2) for name, part, title in _TOP),
         *(Column(name, title, Kind.ESTIMATE, 2) for name, _, title in _PRECISION),
-        *(Column(f"{name}_points", title, Kind.ESTIMATE, 1) for name, title in regret),
+        *(
+            Column(f"{name}{suffix}", f"Regret of top {name[-1]}, {unit}", Kind.ESTIMATE, measure.digits)
+            for name in regret
+        ),
     )
     notes = (
         "A search needs the best architectures, not the order of the poor ones: compare the first two "
         "columns with Spearman over all architectures.",
-        "Precision@k: the share of a metric's k best that are among the k truly best. Regret: the best "
-        "accuracy there is minus the best among the metric's first pick or five picks, in percent points.",
+        f"Precision@k: the share of a metric's k best that are among the k truly best. Regret: the best "
+        f"{measure.words} there is minus the best among the metric's first pick or five picks"
+        f"{', in percent points' if measure.accuracy else ''}.",
         *methods(analysis, ("precision_at_10", "regret_top1")),
     )
     caption = f"{label}: how well a metric finds the best architectures."
@@ -72,15 +77,10 @@ def beyond_size(label: str, analysis: Analysis) -> Table:
         *(Column(n, t, Kind.ESTIMATE, 2) for n, t in zip(names, titles, strict=True)),
     )
     notes = (
-        "Partial Spearman: the correlation of score and accuracy after the ranks of the number of "
-        "parameters, or of operations, are regressed out of both. Near zero means that the metric "
+        f"Partial Spearman: the correlation of score and {Measure.of(analysis.table).words} after the ranks of "
+        "the number of parameters, or of operations, are regressed out of both. Near zero means that the metric "
         "tells no more than the size of the network does.",
         *methods(analysis, names[1:]),
     )
     caption = f"{label}: what a metric knows beyond the size of the network."
     return Table(f"beyond_size_{slug(label)}", caption, columns, tuple(rows), notes)
-
-
-def _points(estimate: Estimate) -> Estimate:
-    """Turn a difference of fractions into percent points."""
-    return replace(estimate, value=100 * estimate.value, low=100 * estimate.low, high=100 * estimate.high)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from zcbench.harness.analysis.across import Across, across
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Table
 from zcbench.reports.comparison import Measured
@@ -97,27 +98,53 @@ class ReportInput:
         analyses: one analysis for each target, at least one.
         provenance: what was run where: key to text, or group to keys and texts.
         measured: our estimates for published figures; see ``reproduction.requests``.
+        costs: analyses whose truth is a cost of the architecture (latency, energy), not negated.
     """
 
     title: str
     analyses: tuple[Analysis, ...]
     provenance: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     measured: Sequence[Measured] = ()
+    costs: tuple[Analysis, ...] = ()
+
+    @cached_property
+    def benchmarks(self) -> tuple[str, ...]:
+        """The benchmarks of the analyses and costs, each once."""
+        return tuple(dict.fromkeys(a.table.benchmark for a in (*self.analyses, *self.costs)))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """One short unique name for each analysis: its target, with the source where that is needed."""
-        targets = [a.table.target for a in self.analyses]
-        labels: list[str] = []
-        for analysis in self.analyses:
-            target = analysis.table.target
-            label = target if targets.count(target) == 1 else f"{target} ({analysis.table.source})"
-            labels.append(label if label not in labels else f"{label} {len(labels) + 1}")
-        return tuple(labels)
+        """One short unique name for each analysis: ``target``, or ``benchmark: target`` where there are several.
+
+        The source follows in brackets where it takes that to tell two apart. Names of files and anchors are
+        made from labels, so no two labels have the same ``slug``.
+        """
+        return _labels(self.analyses, several=len(self.benchmarks) > 1)
 
     def labelled(self) -> tuple[tuple[str, Analysis], ...]:
         """Return the analyses with their labels."""
         return tuple(zip(self.labels, self.analyses, strict=True))
+
+    @cached_property
+    def across(self) -> Across:
+        """How the metrics rank over the analyses, of which there are at least two; computed once."""
+        return across(self.analyses)
+
+    @cached_property
+    def cost_labels(self) -> tuple[str, ...]:
+        """One short unique name for each cost, formed like ``labels``."""
+        return _labels(self.costs, several=len(self.benchmarks) > 1)
+
+
+def _labels(analyses: Sequence[Analysis], *, several: bool) -> tuple[str, ...]:
+    tables = [a.table for a in analyses]
+    plain = [f"{t.benchmark}: {t.target}" if several else t.target for t in tables]
+    labels: list[str] = []
+    for name, table in zip(plain, tables, strict=True):
+        label = name if plain.count(name) == 1 else f"{name} ({table.source})"
+        taken = {slug(other) for other in labels}
+        labels.append(label if slug(label) not in taken else f"{label} {len(labels) + 1}")
+    return tuple(labels)
 
 
 @dataclass(frozen=True, slots=True)

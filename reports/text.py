@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from zcbench.harness.analysis.table import Cell, Column, Kind
+from zcbench.harness.analysis.table import Cell, Column, Compared, Kind
 from zcbench.harness.types import Estimate
 
 NONE = "–"
@@ -16,13 +16,15 @@ class Spelt:
 
     Attributes:
         text: the value.
-        interval: ``[low, high]``, empty where there is none.
+        interval: ``[low, high]``, or the published figure beside ours; empty where there is none.
         numeric: whether the cell is a number, which is set flush right.
+        apart: whether the published figure lies outside our interval.
     """
 
     text: str
     interval: str = ""
     numeric: bool = False
+    apart: bool = False
 
 
 def number(value: float, digits: int) -> str:
@@ -40,6 +42,12 @@ def number(value: float, digits: int) -> str:
     if not text.strip("-0.,"):
         text = text.lstrip("-")  # no negative zero
     return text.replace("-", MINUS)
+
+
+def probability(value: float, digits: int) -> str:
+    """Return a p-value; ``< 0.0001`` where its digits would all be zero."""
+    least = 10.0**-digits
+    return f"< {least:.{digits}f}" if value < least else number(value, digits)
 
 
 def interval(estimate: Estimate, digits: int) -> str:
@@ -67,6 +75,8 @@ def spell(cell: Cell, column: Column) -> Spelt:
     if isinstance(cell, Estimate):
         digits = fine(cell, column.digits)
         return Spelt(number(cell.value, digits), interval(cell, digits), numeric=True)
+    if isinstance(cell, Compared):
+        return _compared(cell, column.digits)
     if isinstance(cell, str):
         return Spelt(cell, numeric=column.kind is not Kind.TEXT)
     match column.kind:
@@ -74,10 +84,22 @@ def spell(cell: Cell, column: Column) -> Spelt:
             return Spelt(str(cell))
         case Kind.INTEGER:
             return Spelt(number(cell, 0), numeric=True)
+        case Kind.PROBABILITY:
+            return Spelt(probability(cell, column.digits), numeric=True)
         case Kind.PERCENT:
             return Spelt(number(100 * cell, column.digits), numeric=True)
         case _:
             return Spelt(number(cell, column.digits), numeric=True)
+
+
+def _compared(cell: Compared, digits: int) -> Spelt:
+    """``0.80 / 0.77`` for ours and the published figure, ``≠`` between them where it is not covered."""
+    published, ours = number(cell.published, digits), cell.ours
+    if ours is None:
+        return Spelt("", published, numeric=True)
+    apart = cell.covered is False
+    value = number(ours.value, fine(ours, digits))
+    return Spelt(value, f"{'≠' if apart else '/'} {published}", numeric=True, apart=apart)
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

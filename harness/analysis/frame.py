@@ -30,8 +30,8 @@ class Truth(Protocol):
     """What the analysis asks of a ground truth; ``zcbench.datasets.truth.Target`` is one."""
 
     @property
-    def dataset(self) -> str:
-        """The dataset trained on."""
+    def name(self) -> str:
+        """What the truth is called: its dataset, with the metric where the dataset alone does not say it."""
 
     @property
     def metric(self) -> str:
@@ -183,7 +183,7 @@ def assemble(
     cube = _Cube(rows, known, metrics, seeds)
     repeats = target.repeats.reindex(known)
     return ScoreTable(
-        benchmark=benchmark, target=target.dataset, source=target.source,
+        benchmark=benchmark, target=target.name, source=target.source,
         truth_description=target.describe(), recipe=recipe or _recipe(rows, seeds), population=population,
         architectures=tuple(known), metrics=tuple(metrics),
         higher_is_better=tuple(_direction(name, higher_is_better) for name in metrics),

@@ -5,7 +5,23 @@ from enum import StrEnum
 
 from zcbench.harness.types import Estimate
 
-Cell = str | int | float | None | Estimate
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A published figure, with our estimate beside it where there is one.
+
+    Attributes:
+        published: the figure as printed.
+        ours: our estimate; None where nothing was measured.
+        covered: whether the figure lies in our 95 % interval, up to its rounding; None without an interval.
+    """
+
+    published: float
+    ours: Estimate | None = None
+    covered: bool | None = None
+
+
+Cell = str | int | float | None | Estimate | Compared
 
 
 class Kind(StrEnum):
@@ -15,7 +31,9 @@ class Kind(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     PERCENT = "percent"
+    PROBABILITY = "probability"
     ESTIMATE = "estimate"
+    COMPARED = "compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +43,7 @@ class Column:
     Attributes:
         name: lower snake case, the header of the CSV.
         title: the header that people read.
-        kind: text, integer, number, percent (of a fraction) or estimate.
+        kind: text, integer, number, percent (of a fraction), probability, estimate, or compared with a figure.
         digits: digits after the decimal point.
     """
 

@@ -70,7 +70,7 @@ def target():
     def make(mean, repeats=None, metric="accuracy"):
         name = "cifar10" if metric == "accuracy" else f"cifar10/{metric}"
         return SimpleNamespace(
-            name=name, dataset="cifar10", metric=metric, source="made", mean=pd.Series(mean, dtype=float),
+            name=name, metric=metric, source="made", mean=pd.Series(mean, dtype=float),
             repeats=pd.DataFrame() if repeats is None else repeats, describe=lambda: "made-up truth",
         )  # fmt: skip
 

@@ -85,3 +85,4 @@ def test_says_what_was_measured(rows, target):
         for metric in ("accuracy", "ssim")
     ]
     assert [table.measure for table in made] == ["accuracy", "ssim"]
+    assert [table.target for table in made] == ["cifar10", "cifar10/ssim"]

@@ -25,9 +25,12 @@ def _outcomes(shape: tuple[int, int, int], undefined: str) -> np.ndarray:
     return outcome
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_table() -> Callable[..., ScoreTable]:
-    def make(n=40, *, undefined="none", seeds=1, repeats=2, target="cifar10", names=METRICS) -> ScoreTable:
+    def make(
+        n=40, *, undefined="none", seeds=1, repeats=2, target="cifar10", names=METRICS,
+        benchmark="nasbench201", measure="accuracy",
+    ) -> ScoreTable:
         random = np.random.default_rng(7)
         shape = (n, len(names), seeds)
         truth = 0.94 - 0.3 * random.random(n) ** 3
@@ -39,7 +42,7 @@ def make_table() -> Callable[..., ScoreTable]:
         seconds = np.where(outcome == "", np.nan, 0.5)
         reasons = np.where(outcome == "ok", "", "the output is not connected | to <the> input")
         return ScoreTable(
-            benchmark="nasbench201", target=target, source="robot",
+            benchmark=benchmark, target=target, source="robot", measure=measure,
             truth_description=f"{target} test accuracy after 200 epochs",
             recipe="digits, batch 32, pytorch@1",
             population="all", architectures=tuple(f"|none~0|+|x~{i}|" for i in range(n)), metrics=names,
@@ -52,21 +55,25 @@ def make_table() -> Callable[..., ScoreTable]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_input(make_table: Callable[..., ScoreTable]) -> Callable[..., ReportInput]:
-    def make(n=40, *, targets=("cifar10",), title="A report", policy="drop", **options) -> ReportInput:
+    def make(
+        n=40, *, targets=("cifar10",), title="A report", policy="drop", benchmarks=("nasbench201",), costs=(), **options
+    ) -> ReportInput:
         analyses = []
-        for target in targets:
-            table = make_table(n, target=target, **options)
+        for benchmark, target in [(b, t) for b in benchmarks for t in targets]:
+            table = make_table(n, benchmark=benchmark, target=target, **options)
             frame = pd.DataFrame(table.repeats, index=list(table.architectures))
             ceiling = noise_ceiling(frame, seeds_in_mean=2, source="meco", resamples=20) if n > 5 else None
             analyses.append(analyse(table, undefined=policy, resamples=20, ceiling=ceiling))
         measured = [
             measure(request, analysis, images="digits", batch_size=32, init="pytorch@1", truth=None)
             for analysis in analyses
-            for request in requests("nasbench201", analysis.table.target)
+            for request in requests(analysis.table.benchmark, analysis.table.target)
         ]
+        priced = [make_table(n, target=f"cifar10/{c}", **{**options, "measure": c}) for c in costs]
+        costly = tuple(analyse(table, undefined=policy, resamples=20) for table in priced)
         provenance = {"zcbench": {"version": "0.1.0"}, "store": "scores.sqlite"}
-        return ReportInput(title, tuple(analyses), provenance, measured)
+        return ReportInput(title, tuple(analyses), provenance, measured, costly)
 
     return make

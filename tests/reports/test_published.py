@@ -3,11 +3,16 @@ import re
 import pandas as pd
 import pytest
 
+from zcbench.harness.analysis.table import Compared
 from zcbench.harness.types import Estimate
+from zcbench.reports import markdown
 from zcbench.reports.citations import PublishedTruth, parse, published
-from zcbench.reports.comparison import Measured, differences, measure, requests
+from zcbench.reports.comparison import Measured, covered, differences, measure, requests
+from zcbench.reports.html import html
+from zcbench.reports.latex import latex
+from zcbench.reports.published_table import published_table
 from zcbench.reports.reproduction import comparison, section
-from zcbench.reports.section import ReportInput
+from zcbench.reports.section import Report, ReportInput, Section
 
 KNOWN = {
     "params", "flops", "layers", "l2_norm", "grad_norm", "plain", "snip", "grasp", "fisher", "jacov",
@@ -194,6 +199,56 @@ def test_comparison_holds_ours_against_theirs():
     assert rows["plain"][2] == pytest.approx(0.36)
     assert rows["plain"][3] == "no"
     assert "arXiv:2210.03230" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.70, 0.80, True), (0.774, 0.80, True), (0.776, 0.80, False), (0.70, 0.766, True), (0.70, 0.764, False),
+     (float("nan"), float("nan"), None)],
+)  # fmt: skip
+def test_a_figure_is_covered_up_to_its_rounding(low, high, said):
+    """.77 was printed for anything between .765 and .775."""
+    assert covered(Estimate(0.75, low, high, 50, 0, "bootstrap"), 0.77, 2) is said
+
+
+def suite(**values):
+    paper = published()["nas_bench_suite_zero"]
+    return published_table(paper, [measured("nas_bench_suite_zero", **values)])
+
+
+def test_the_whole_table_holds_ours_beside_theirs():
+    table = suite(nwot=(0.80, 0.75, 0.85), plain=(0.1, 0.0, 0.2))
+    assert len(table.rows) == 19
+    assert len(table.columns) == 2 + 13
+    rows = {row[0]: row for row in table.rows}
+    at = [c.name for c in table.columns].index
+    assert rows["NB201-C10"][at("nwot")] == Compared(0.77, Estimate(0.80, 0.75, 0.85, 50, 0, "bootstrap"), True)
+    assert rows["NB201-C10"][at("plain")].covered is False
+    assert rows["NB201-C10"][at("zen")] == Compared(0.35)
+    assert rows["NB101"][at("nwot")] == Compared(0.31)
+    assert rows["TNBmi-Obj"][1] == "transnasbench101_micro: class_object"
+
+
+def test_the_whole_table_prints_the_caveats_of_its_populations():
+    notes = suite(nwot=(0.80, 0.75, 0.85)).notes
+    assert any(n.startswith("What differs, NB201-C10: a; b") for n in notes)
+    assert any(n.startswith("NB101: Another population") and "10,000 cells" in n for n in notes)
+    assert any(n.startswith("TNBmi-AE to TNBma-Seg: A printed 0.00") for n in notes)
+    assert any("no sign is touched" in n for n in notes)
+
+
+def test_compared_cells_in_every_renderer():
+    table = suite(nwot=(0.80, 0.75, 0.85), plain=(0.1, 0.0, 0.2))
+    text = markdown.table(table)
+    row = next(line for line in text.splitlines() if line.startswith("| NB201-C10"))
+    assert "| 0.80 / 0.77 |" in row
+    assert "| 0.10 ≠ −0.26 |" in row
+    assert "| 0.35 |" in row
+    assert r"0.10 {\footnotesize $\neq$ $-$0.26}" in latex(table)
+    (section,) = [Section("S", "s", tables=(table,))]
+    page = html(Report("t", (), (), (section,)))
+    assert page.count('class="n apart"') == 1
+    assert '<table id="table-published_nas_bench_suite_zero_spearman" class="dense">' in page
 
 
 def test_signless_tables_are_compared_by_absolute_value():

@@ -158,6 +158,20 @@ def test_numbers(value, digits, text):
     assert number(value, digits) == text
 
 
+@pytest.mark.parametrize(("p", "text"), [(0.0307, "0.0307"), (1.0, "1.0000"), (2e-7, "< 0.0001"), (0.0, "< 0.0001")])
+def test_small_probabilities(p, text):
+    assert spell(p, Column("p", "p", Kind.PROBABILITY, 4)).text == text
+    assert csv_table(small((p,), columns=(Column("p", "p", Kind.PROBABILITY, 4),))).splitlines()[1] == repr(p)
+
+
+def test_many_estimates_stand_over_their_intervals():
+    columns = (Column("metric", "Metric"), *(Column(f"c{i}", "c", Kind.ESTIMATE) for i in range(6)))
+    row = ("a", *[estimate(0.5, 0.2, 0.7)] * 6)
+    assert html_table(small(row, columns=columns)).dense
+    assert not html_table(small(row[:6], columns=columns[:6])).dense
+    assert not html_table(small(row, columns=columns), (Bars("small", "c0", 0.0, 1.0),)).dense
+
+
 def test_estimates_in_words():
     assert phrase(estimate(0.784, 0.7, 0.84)) == "0.78 [0.70, 0.84]"
     assert phrase(estimate(-0.1, -0.2, 0.05)) == "−0.10 [−0.20, 0.05]"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from zcbench.reports import report
+from zcbench.reports import summary
 
 
 def test_trivial_counts_are_compared_on_the_metrics_own_architectures():
@@ -20,6 +20,6 @@ def test_trivial_counts_are_compared_on_the_metrics_own_architectures():
         undefined="drop",
         table=SimpleNamespace(frame=lambda: pd.DataFrame({"truth": truth, "params": count, "mine": other})),
     )
-    assert report._trivial(made, "mine", ["params"]) == 1.0
+    assert summary._trivial(made, "mine", ["params"]) == 1.0
     made.undefined = "worst"
-    assert report._trivial(made, "mine", ["params"]) < 0.9
+    assert summary._trivial(made, "mine", ["params"]) < 0.9

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from zcbench.reports.section import Report, ReportInput
 from zcbench.reports.text import spell
 
 MODULES = (ranking, scatter, heatmap, coverage, cost, provenance, stability, reproduction)
+THREE = ("nasbench101", "nasbench201", "nasbench301")
 CASES = {
     "ordinary": {},
     "one architecture": {"n": 1},
@@ -35,7 +37,16 @@ CASES = {
     "some undefined, two seeds": {"undefined": "some", "seeds": 2},
     "one metric": {"names": ("nwot",)},
     "two targets": {"targets": ("cifar10", "cifar100")},
+    "three benchmarks": {"benchmarks": THREE, "names": ("nwot", "params", "snip")},
+    "a loss, with costs": {"measure": "negative_loss", "costs": ("raspi4_latency", "fpga_energy")},
+    "costs of nothing": {"costs": ("raspi4_latency",), "undefined": "all", "targets": ("cifar10", "cifar100")},
 }
+
+
+@pytest.fixture(scope="module")
+def case_input(make_input):
+    """The input of a case, made once; not to be changed."""
+    return cache(lambda case: make_input(**CASES[case]))
 
 
 def column(table: Table, name: str) -> list:
@@ -45,8 +56,8 @@ def column(table: Table, name: str) -> list:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__.rpartition(".")[2])
-def test_every_section_renders(case, module, make_input):
-    made = module.section(make_input(**CASES[case]))
+def test_every_section_renders(case, module, case_input):
+    made = module.section(case_input(case))
     report = Report("t", ("s",), (("a", "b"),), (made,))
     assert made.title in html(report)
     assert made.title in markdown(report)
@@ -56,11 +67,18 @@ def test_every_section_renders(case, module, make_input):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_whole_report_is_built(case, make_input):
-    data = make_input(**CASES[case])
+def test_whole_report_is_built(case, case_input):
+    data = case_input(case)
     report = build(data)
     titles = [s.title for s in report.sections]
-    assert titles[0] == "Ranking"
+    several = "Across benchmarks" if len(data.benchmarks) > 1 else "Across targets"
+    assert titles[0] == (several if len(data.analyses) > 1 else "Ranking")
+    assert "Ranking" in titles
+    assert ("Relation to cost" in titles) == bool(data.costs)
+    assert html(report).count("<section") == len(titles)
+    for table in (t for s in report.sections for t in s.tables):
+        assert csv_table(table).count("\n") == len(table.rows) + 1
+        assert latex(table).count(r"\toprule") == 1
     assert titles[-1] == "Provenance"
     names = [made.name for s in report.sections for made in (*s.tables, *s.figures)]
     assert len(names) == len(set(names))
@@ -243,6 +261,18 @@ def test_facts_name_truth_recipe_and_policy(make_input):
 
 def test_labels_are_unique(make_input):
     assert make_input(3, targets=("cifar10", "cifar10")).labels == ("cifar10 (robot)", "cifar10 (robot) 2")
+
+
+def test_lost_resamples_are_said_once(make_input):
+    analysis = make_input(names=("nwot", "params", "snip")).analyses[0]
+    rows = list(analysis.rows)
+    for number, i in enumerate(i for i, row in enumerate(rows) if row.statistic == "spearman" and row.slice == "all"):
+        method = "bootstrap percentile, 1000 resamples" + (f" ({3 * number} undefined)" if number else "")
+        rows[i] = replace(rows[i], estimate=replace(rows[i].estimate, method=method))
+    assert order.methods(replace(analysis, rows=tuple(rows)), ("spearman",)) == (
+        "95 % intervals: Spearman by bootstrap percentile, 1000 resamples. Of some metrics up to 6 resamples have "
+        "no value.",
+    )
 
 
 def test_method_notes_leave_out_what_has_no_interval(make_input):

@@ -1,0 +1,155 @@
+"""The head of a report: its title, what was found in sentences, and what the numbers rest on."""
+
+import math
+
+from zcbench.harness.analysis.result import Analysis
+from zcbench.reports import across
+from zcbench.reports.order import BASELINES, known_ceiling, ordered
+from zcbench.reports.section import ReportInput
+from zcbench.reports.text import listed, number, phrase, plural
+
+_NAMES = {
+    "nasbench101": "NAS-Bench-101",
+    "nasbench201": "NAS-Bench-201",
+    "nasbench301": "NAS-Bench-301",
+    "darts": "DARTS",
+    "natsbench_size": "NATS-Bench (size)",
+    "transnasbench101_micro": "TransNAS-Bench-101 Micro",
+    "transnasbench101_macro": "TransNAS-Bench-101 Macro",
+}
+_POLICIES = {
+    "drop": "architectures without a score are left out of that metric's statistics, and counted",
+    "worst": "an architecture without a score is ranked last by that metric, and counted",
+}
+FEW = 4
+"""Up to so many analyses each has a sentence and facts of its own at the head of the report."""
+
+
+def benchmark_title(name: str) -> str:
+    """Return a benchmark's name as the field spells it; that of a plug-in as it is."""
+    return _NAMES.get(name, name)
+
+
+def default_title(analyses: tuple[Analysis, ...]) -> str:
+    """Return the title of a report that was given none.
+
+    Args:
+        analyses: at least one.
+    """
+    names = list(dict.fromkeys(benchmark_title(a.table.benchmark) for a in analyses))
+    return f"Training-free metrics on {listed(names)}"
+
+
+def summary(data: ReportInput) -> tuple[str, ...]:
+    """Return what was found: over all targets where there are several, then a sentence or two for each."""
+    found = [across.headline(data)] if len(data.analyses) > 1 else []
+    if len(data.analyses) <= FEW:
+        found += [" ".join([_first(label, analysis), *_second(analysis)]) for label, analysis in data.labelled()]
+    return tuple(found)
+
+
+def _first(label: str, analysis: Analysis) -> str:
+    """Who ranks first, and what the count of parameters reaches."""
+    names = [m for m in ordered(analysis) if not math.isnan(_spearman(analysis, m))]
+    of = plural(len(analysis.table.metrics), "metric")
+    if not names:
+        count = plural(len(analysis.table.architectures), "architecture")
+        return f"None of {of} has a rank correlation on {count} ({label})."
+    best = analysis.estimate(names[0], "spearman")
+    where = f"Spearman {phrase(best)} on {plural(best.n, 'architecture')} ({label})"
+    if names[0] in BASELINES:
+        rest = next((m for m in names if m not in BASELINES), None)
+        then = f"; the best that is no such count is {rest} with {_words(analysis, rest)}." if rest else "."
+        return f"Of {of}, the trivial count {names[0]} ranks first with {where}{then}"
+    text = f"Of {of}, {names[0]} ranks first with {where}"
+    if "params" not in names:
+        return text + "."
+    return f"{text}; the count of parameters alone reaches {_words(analysis, 'params')}."
+
+
+def _words(analysis: Analysis, metric: str) -> str:
+    return phrase(analysis.estimate(metric, "spearman"))
+
+
+def _second(analysis: Analysis) -> list[str]:
+    """How many metrics lie clearly above the trivial counts, and the ceiling."""
+    values = {m: analysis.estimate(m, "spearman") for m in analysis.table.metrics}
+    trivial = {m: e for m, e in values.items() if m in BASELINES and not math.isnan(e.value)}
+    sentences: list[str] = []
+    if trivial and len(trivial) < len(values):
+        name, bar = max(trivial.items(), key=lambda item: item[1].value)
+        above = [m for m, e in values.items() if m not in BASELINES and e.low > _trivial(analysis, m, list(trivial))]
+        which = f"{listed(above or ['No metric'])} {'have their' if len(above) > 1 else 'has its'}"
+        best = f"{name} with {number(bar.value, 2)}"
+        sentences.append(
+            f"{which} whole interval above what the best trivial count reaches on the same architectures "
+            f"({best} on all)."
+        )
+    ceiling = known_ceiling(analysis)
+    if ceiling is not None:
+        rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
+        sentences.append(f"The seed noise of training allows any metric about {phrase(ceiling.all)}, {rests}.")
+    return sentences
+
+
+def _trivial(analysis: Analysis, metric: str, counts: list[str]) -> float:
+    """Return the best Spearman of the trivial counts on the architectures that the metric's own one rests on."""
+    frame = analysis.table.frame()
+    if analysis.undefined == "drop":
+        frame = frame[frame[metric].notna()]
+    return float(frame[counts].corrwith(frame["truth"], method="spearman").max())
+
+
+def _spearman(analysis: Analysis, metric: str) -> float:
+    return analysis.estimate(metric, "spearman").value
+
+
+def facts(data: ReportInput) -> tuple[tuple[str, str], ...]:
+    """Return what the numbers rest on: truth, scores, architectures, policy; each said once.
+
+    Of more than a few targets only the benchmarks are named: the table under Provenance says the rest.
+    """
+    found = _each(data) if len(data.analyses) <= FEW else _by_benchmark(data)
+    if data.costs:
+        of = {c.table.benchmark: c.table.source for c in data.costs}
+        said = listed([f"{name} from {source}" for name, source in of.items()])
+        costs = plural(len(data.costs), "cost")
+        found.append(("Costs", f"{costs} of the architectures of {said}; no truth to rank by"))
+    for policy in dict.fromkeys(a.undefined for a in data.analyses):
+        found.append(("No score", f"{policy}: {_POLICIES.get(policy, policy)}"))
+    return tuple(found)
+
+
+def _each(data: ReportInput) -> list[tuple[str, str]]:
+    """Truth, scores and architectures of every target; what several share is said once."""
+    merged: dict[tuple[str, str], list[str]] = {}
+    for label, analysis in data.labelled():
+        table = analysis.table
+        for name, text in (
+            ("Truth", table.truth_description), ("Scores", table.recipe), ("Architectures", architectures(analysis)),
+        ):  # fmt: skip
+            merged.setdefault((name, text), []).append(label)
+    return [
+        (name if len(labels) == len(data.analyses) else f"{name} ({', '.join(labels)})", text)
+        for (name, text), labels in merged.items()
+    ]
+
+
+def architectures(analysis: Analysis) -> str:
+    """Return how many architectures of which population were scored how often."""
+    table = analysis.table
+    seeds = plural(table.values.shape[2], "initialisation seed")
+    count = plural(len(table.architectures), "architecture")
+    lost = f"; {table.without_truth:,} more were scored but have no truth" if table.without_truth else ""
+    return f"{count} of {table.benchmark}, population {table.population}; {seeds}{lost}"
+
+
+def _by_benchmark(data: ReportInput) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name in dict.fromkeys(a.table.benchmark for a in data.analyses):
+        tables = [a.table for a in data.analyses if a.table.benchmark == name]
+        counts = sorted({len(t.architectures) for t in tables})
+        count = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+        targets = ", ".join(t.target for t in tables)
+        found.append((name, f"{count} architectures; {plural(len(tables), 'target')}: {targets}"))
+    return [*found, ("Truth and scores", "one line for each target under Provenance")]
