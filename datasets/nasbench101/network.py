@@ -20,8 +20,11 @@ Two properties of the official code do not show here: its batch norms have momen
 sense), which matters for running statistics only, and an initialisation of its own; networks here are
 initialised by what the recipe says.
 
-The numbers of parameters equal those that NASLib recorded for its 500 cells. Its recorded ``flops`` also
-count other operations, see tests/datasets/test_nasbench101_network.py.
+The numbers of parameters equal those that NASLib recorded for its 500 cells, and the one that the benchmark's
+notebook prints. NASLib's recorded ``flops`` are the multiply-accumulates of our metric of that name and besides,
+for all 500 cells, 3 for each value of a norm with its activation, 9 for each value of a 3x3 and 4 for each value
+of a 2x2 pooling. Its recorded scores were made with weights N(0, 2 / (k^2 C_out)) in convolutions and N(0, 0.01^2)
+in the linear layer, as its ``l2_norm`` shows: another initialisation than it used for NAS-Bench-201.
 
 Source: Ying et al., ICML 2019, and ``model_builder.py`` of google-research/nasbench.
 """

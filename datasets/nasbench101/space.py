@@ -88,7 +88,7 @@ class Space(SearchSpace):
         All 21 bits above the diagonal of a 7 x 7 matrix are drawn with probability 1/2, all five operations
         uniformly, and the draw is repeated until the cell is valid after pruning. So large graphs are more
         frequent than among the 423,624 different cells, several matrices may be the same cell, and about one
-        in nine is a bare input -> output. Only ``random.Random.random`` is used, whose sequence Python
+        in ten is a bare input -> output. Only ``random.Random.random`` is used, whose sequence Python
         promises to keep.
 
         Raises:
