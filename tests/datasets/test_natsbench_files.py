@@ -247,7 +247,7 @@ def outcome(path, out):
     return True
 
 
-MUTATIONS = [pytest.param(80, 0), pytest.param(3000, 1, marks=pytest.mark.slow)]
+MUTATIONS = [pytest.param(40, 0), pytest.param(600, 1, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("number", "seed"), MUTATIONS)
