@@ -23,7 +23,8 @@ TOLERANCES = {
 """Allowed difference of Spearman with the accuracy, ours against NASLib's scores on the same cells.
 
 jacov varies with the mini-batch: the same networks on three of ours agree in rank .45 to .61, and the difference to
-NASLib's, which drew a new mini-batch for each cell, has a bootstrap standard error of about .11 on 100 cells.
+NASLib's has a bootstrap standard error of about .11 on 100 cells. NASLib drew a new mini-batch for each cell; drawn
+like that, with crops and flips, ours came out at -.41 on these cells where NASLib's are at -.37, instead of -.56.
 l2_norm follows the scale of the initial weights, which was another one (see below).
 """
 
@@ -59,13 +60,13 @@ def scored(folder: Path, cells: list[str], metrics: str, path: Path, init: Initi
 def test_values_have_the_size_of_naslibs_with_its_initialisation(data_folder: Path, tmp_path: Path) -> None:
     """A wrong formula or a wrong network would be off by more than one draw of weights from another."""
     theirs = reference(data_folder)
-    cells = list(theirs.index[::84])
+    cells = list(theirs.index[::25])
     metrics = "params,synflow,snip,grad_norm,fisher,l2_norm,jacov"
     ours = scored(data_folder, cells, metrics, tmp_path / "s", Initialisation("fan_out", 1, fan_out))
     ratio = (ours / theirs.loc[ours.index, ours.columns]).median()
     assert ratio["params"] == pytest.approx(1, abs=1e-12)
     for metric, tolerance in {"synflow": 0.02, "l2_norm": 0.005, "jacov": 0.005, "grad_norm": 0.2, "snip": 0.2,
-                              "fisher": 0.3}.items():  # fmt: skip
+                              "fisher": 0.4}.items():  # fmt: skip
         assert ratio[metric] == pytest.approx(1, abs=tolerance), metric
 
 
