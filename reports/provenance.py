@@ -23,19 +23,17 @@ def rests_on(data: ReportInput) -> Table:
     named = (*data.labelled(), *zip(data.cost_labels, data.costs, strict=True))
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            label, Measure.of(a.table).words, a.table.source, a.table.population, len(a.table.architectures),
-            a.table.without_truth, a.table.values.shape[2], a.table.truth_description, a.table.recipe,
+            label, Measure.of(a.table).words, a.table.population, len(a.table.architectures),
+            a.table.without_truth, a.table.truth_description, a.table.recipe,
         )
         for label, a in named
     )  # fmt: skip
     columns = (
         Column("target", "Target"),
         Column("measure", "Measure"),
-        Column("source", "Source"),
         Column("population", "Population"),
         Column("architectures", "Architectures", Kind.INTEGER),
-        Column("without_truth", "Scored, without truth", Kind.INTEGER),
-        Column("seeds", "Initialisation seeds", Kind.INTEGER),
+        Column("without_truth", "Left out: no truth", Kind.INTEGER),
         Column("truth", "Truth"),
         Column("scores", "Scores"),
     )

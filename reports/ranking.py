@@ -9,6 +9,7 @@ from zcbench.harness.analysis.ceiling import Ceiling
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Estimate
+from zcbench.reports.measures import Measure
 from zcbench.reports.order import known_ceiling, methods, ordered, role
 from zcbench.reports.search_value import beyond_size, finding
 from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
@@ -93,7 +94,7 @@ def ranking(label: str, analysis: Analysis) -> Table:
         Column("n", "n", Kind.INTEGER),
         Column("n_undefined", "No score", Kind.INTEGER),
     )
-    caption = f"{label}: rank correlation of every metric with the trained accuracy."
+    caption = f"{label}: rank correlation of every metric with the trained {Measure.of(analysis.table).words}."
     return Table(f"ranking_{slug(label)}", caption, columns, tuple(rows), notes)
 
 

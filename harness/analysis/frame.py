@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zcbench.harness.analysis.cube import KEY, Cube
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.types import Outcome
 
@@ -22,8 +23,6 @@ COLUMNS = (
     "value", "outcome", "reason", "seconds_standalone", "seconds_marginal",
 )  # fmt: skip
 """The columns of an export of scores."""
-
-KEY = ["architecture", "metric", "init_seed"]
 
 
 class Truth(Protocol):
@@ -180,7 +179,7 @@ def assemble(
         )
     rows = rows[rows["architecture"].isin(known)]
     metrics, seeds = sorted(rows["metric"].unique()), sorted(rows["init_seed"].unique())
-    cube = _Cube(rows, known, metrics, seeds)
+    cube = Cube(rows, known, metrics, seeds)
     repeats = target.repeats.reindex(known)
     return ScoreTable(
         benchmark=benchmark, target=target.name, source=target.source,
@@ -195,29 +194,6 @@ def assemble(
         versions=tuple(int(v) for v in rows.groupby("metric")["version"].max().loc[metrics]),
         seeds=tuple(int(s) for s in seeds), without_truth=len(scored) - len(known), measure=target.metric,
     )  # fmt: skip
-
-
-class _Cube:
-    """Places the rows of an export into arrays [A, M, S]."""
-
-    def __init__(self, rows: pd.DataFrame, architectures: list[str], metrics: list[str], seeds: list[int]):
-        self.rows = rows
-        self.shape = (len(architectures), len(metrics), len(seeds))
-        axes = zip(KEY, (architectures, metrics, seeds), strict=True)
-        self.at = tuple(pd.Index(names).get_indexer(rows[key]) for key, names in axes)
-
-    def number(self, column: str) -> NDArray[np.float64]:
-        """Return the column as float64[A, M, S], NaN where there is no row."""
-        out = np.full(self.shape, np.nan)
-        out[self.at] = pd.to_numeric(self.rows[column]).to_numpy(dtype=np.float64, na_value=np.nan)
-        return out
-
-    def text(self, column: str) -> NDArray[np.str_]:
-        """Return the column as str[A, M, S], empty where there is no row."""
-        cells = self.rows[column].fillna("").to_numpy(dtype=np.str_)
-        out = np.full(self.shape, "", dtype=cells.dtype)
-        out[self.at] = cells
-        return out
 
 
 def _select(scores: pd.DataFrame, benchmark: str, keep: Callable[[str], bool] | None) -> pd.DataFrame:

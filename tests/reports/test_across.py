@@ -11,7 +11,7 @@ import pytest
 
 from zcbench.harness.analysis.friedman import friedman
 from zcbench.harness.analysis.study import analyse
-from zcbench.reports import across, critical_difference, hardware, provenance, scatter, svg
+from zcbench.reports import across, critical_difference, hardware, provenance, ranking, scatter, svg
 from zcbench.reports.colour_grid import cell_text, colour_grid
 from zcbench.reports.csv_tables import csv_table
 from zcbench.reports.measures import Measure
@@ -253,6 +253,7 @@ def test_accuracies_are_percent_and_others_in_their_own_unit(make_input):
     assert "percent points" not in " ".join(table.notes)
     assert "percent points" in " ".join(finding("x", plain).notes)
     assert "score and negative loss" in beyond_size("x", loss).notes[0]
+    assert ranking.ranking("x", loss).caption == "x: rank correlation of every metric with the trained negative loss."
 
 
 def test_plots_have_the_axis_of_their_measure(make_input):
