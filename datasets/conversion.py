@@ -76,7 +76,11 @@ def write_rows(rows: Iterable[Row], out: Path, *, name: str, space: int = 0) -> 
         MissingFileError: if the folder of ``out`` is not there.
         ZcbenchError: if there are no rows, or the file cannot be written.
     """
-    with replacing(out) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+    with (
+        replacing(out) as temporary,
+        # Large enough for the strings of a whole group: split dictionaries are slower to read.
+        pq.ParquetWriter(temporary, SCHEMA, compression="zstd", dictionary_pagesize_limit=1 << 25) as writer,
+    ):
         groups = _Groups(writer)
         for row in rows:
             groups.add(row)

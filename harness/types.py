@@ -169,7 +169,7 @@ class GroundTruth:
         seeds: training seeds; -1 stands for a published mean over seeds.
         values: accuracies in [0, 1], one for each seed.
         source: the table it comes from.
-        kind: ``trained``, ``surrogate`` or ``synthetic``.
+        kind: ``trained``, ``surrogate``, ``measured`` (on a device) or ``synthetic``.
     """
 
     architecture: str

@@ -105,6 +105,8 @@ def truth() -> Callable[[F], F]:
         click.option("--split", metavar="NAME", help="Part of the dataset: test, valid, ...; default: what "
                      "publications on the benchmark use."),
         click.option("--epochs", type=int, metavar="N", help="Length of the training; default: the longest."),
+        click.option("--costs", is_flag=True, help="Also relate the metrics to latency and energy on hardware, where "
+                     "the ground truth has them (HW-NAS-Bench)."),
         click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead."),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _studying
 from zcbench.harness.commands._family import Family, Wanted, read_stored
-from zcbench.harness.commands._studying import Statistics, TruthOptions
+from zcbench.harness.commands._studying import Statistics, TruthOptions, is_cost
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.registry import metrics
@@ -84,8 +84,8 @@ def make_report(
     done = [(target, analysis) for one in studied
             for (target, _), analysis in zip(one.pairs, one.analyses(how), strict=True)]  # fmt: skip
     analyses = [analysis for _, analysis in done]
-    gains = tuple(analysis for target, analysis in done if target.higher_is_better)
-    costs = tuple(analysis for target, analysis in done if not target.higher_is_better)
+    gains = tuple(analysis for target, analysis in done if not is_cost(target))
+    costs = tuple(analysis for target, analysis in done if is_cost(target))
     if not gains:
         raise ZcbenchError(
             "a report needs at least one accuracy to rank the metrics by: give a --target that is one, beside the costs"
@@ -102,7 +102,7 @@ def _measured(one: Studied, how: Statistics) -> list[reproduction.Measured]:
     """
     done: dict[tuple[object, ...], Analysis] = {}
     measured = []
-    for name, family in {target.dataset: family for target, family in one.pairs}.items():
+    for name, family in {target.dataset: family for target, family in one.pairs if not is_cost(target)}.items():
         for request in reproduction.requests(one.found.name, name):
             target, truth = _published_target(one.found, one.table, request)
             if target is None:
@@ -130,7 +130,10 @@ def _published_target(
     """Return the published truth if our table has it; else our own of that dataset, if there is one."""
     for truth in request.truths:
         try:
-            return table.select(truth.dataset, source=truth.source, seed=truth.seed, split=truth.split), truth
+            chosen = table.select(
+                truth.dataset, source=truth.source, seed=truth.seed, split=truth.split, metric=truth.metric
+            )
+            return chosen, truth
         except ZcbenchError:
             continue
     try:

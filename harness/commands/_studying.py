@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
+from zcbench.datasets.tidy import HARDWARE
 from zcbench.datasets.truth import Target, TruthTable, split_target
 from zcbench.harness.analysis.ceiling import Ceiling, noise_ceiling, seeds_in_mean
 from zcbench.harness.analysis.frame import assemble
@@ -34,6 +35,7 @@ class TruthOptions:
         split: part of the dataset.
         epochs: length of the training.
         file: a table to use instead of the default ones.
+        costs: whether to add what the architectures cost on hardware, where the ground truth has it.
         several: whether there are several benchmarks, so that a target belongs to those that have it.
     """
 
@@ -42,6 +44,7 @@ class TruthOptions:
     split: str | None
     epochs: int | None
     file: Path | None
+    costs: bool = False
     several: bool = False
 
 
@@ -80,7 +83,34 @@ def choose_targets(
         known = [d for d in found.datasets if d in table.datasets and d in images.datasets()]
         done = [task for task in tasks if task in table.datasets]
         names = done or ([dataset] if dataset in known else known or table.datasets[:1])
-    return [_select(found, table, options, name) for name in dict.fromkeys(names)]
+    targets = [_select(found, table, options, name) for name in dict.fromkeys(names)]
+    return targets + (_costs(found, table, options, targets) if options.costs else [])
+
+
+def is_cost(target: Target) -> bool:
+    """Say whether a target is what an architecture costs, and not how good it is."""
+    return target.split == HARDWARE or not target.higher_is_better
+
+
+def _costs(found: Benchmark, table: TruthTable, options: TruthOptions, targets: Sequence[Target]) -> list[Target]:
+    """Return every latency and energy of the datasets of the targets, but for those that are targets already."""
+    asked = {target.name for target in targets}
+    names = [f"{dataset}/{metric}" for dataset in dict.fromkeys(target.dataset for target in targets)
+             for metric in table.metrics(dataset)]  # fmt: skip
+    anywhere = replace(options, source=None, split=None, epochs=None)  # these are of the accuracies
+    costs = (_select(found, table, anywhere, name) for name in names if name not in asked and _measured_cost(name))
+    chosen = [target for target in costs if is_cost(target)]
+    if not chosen and not options.several:
+        raise MissingFileError(
+            f"the ground truth of {found.name} has no latency or energy of {', '.join(sorted(asked))}: leave out "
+            f"--costs, or see zcbench data status {found.name}"
+        )
+    return chosen
+
+
+def _measured_cost(name: str) -> bool:
+    """Say whether a value is a latency or an energy; the time of a training is none of the architecture's own."""
+    return name.endswith(("_latency", "_energy"))
 
 
 def _select(found: Benchmark, table: TruthTable, options: TruthOptions, name: str) -> Target:

@@ -24,7 +24,7 @@ from zcbench.harness.store import Store
 def command(
     *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
     network: str | None, targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
-    truth_file: Path | None, undefined: str, population: str, resamples: int, out: Path,
+    costs: bool, truth_file: Path | None, undefined: str, population: str, resamples: int, out: Path,
 ) -> None:
     """Compute every statistic of every metric with its interval, as correlations.csv and analysis.json.
 
@@ -36,7 +36,7 @@ def command(
     analyses = []
     with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
-        options = _studying.TruthOptions(targets, source, split, epochs, truth_file, several=len(names) > 1)
+        options = _studying.TruthOptions(targets, source, split, epochs, truth_file, costs, several=len(names) > 1)
         _studying.check_targets(names, options)
         wanted = Wanted(dataset, batch_size, init, network, prefer=targets)
         for name in names:

@@ -23,7 +23,7 @@ from zcbench.harness.store import Store
 def command(
     *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
     network: str | None, targets: tuple[str, ...], source: str | None, split: str | None, epochs: int | None,
-    truth_file: Path | None, undefined: str, population: str, resamples: int, title: str | None, out: Path,
+    costs: bool, truth_file: Path | None, undefined: str, population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
     """Analyse a store and write a self-contained page that opens from disk.
 
@@ -33,7 +33,7 @@ def command(
     """
     with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
-    options = _studying.TruthOptions(targets, source, split, epochs, truth_file, several=len(names) > 1)
+    options = _studying.TruthOptions(targets, source, split, epochs, truth_file, costs, several=len(names) > 1)
     _studying.check_targets(names, options)
     how = _studying.Statistics(undefined, population, resamples)
     wanted = dict.fromkeys(names, Wanted(dataset, batch_size, init, network, prefer=targets))

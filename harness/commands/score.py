@@ -22,7 +22,7 @@ def command(
     pool: str, unique: bool, limit: int | None, dataset: str, images: Path | None, resolution: int | None,
     network: tuple[str, ...], tasks: tuple[str, ...], metrics: str, seeds: int, batch_size: int, init: str, device: str,
     threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], source: str | None,
-    split: str | None, epochs: int | None, truth_file: Path | None, store_path: Path,
+    split: str | None, epochs: int | None, costs: bool, truth_file: Path | None, store_path: Path,
 ) -> None:
     """Score architectures and write one row for each architecture, metric and seed to a store.
 
@@ -33,7 +33,7 @@ def command(
     Example:
         zcbench score --benchmark nasbench201 --dataset digits --sample 20 --metrics snip,synflow --store s.sqlite
     """
-    truth = TruthOptions(targets, source, split, epochs, truth_file, several=len(set(benchmarks)) > 1)
+    truth = TruthOptions(targets, source, split, epochs, truth_file, costs, several=len(set(benchmarks)) > 1)
     check_targets(benchmarks, truth)
     jobs = _scoring.make_jobs(
         benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
