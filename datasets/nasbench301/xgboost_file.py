@@ -2,10 +2,11 @@
 
 A surrogate of NAS-Bench-301 is a pickle of an ``xgboost.Booster``, whose state holds one block of bytes:
 
-- old versions (checked with 1.2.1): ``CONFIG-offset:``, a number, the binary model, the configuration;
-- later ones: JSON, ``{"Config": ..., "Model": {"learner": ...}}``;
-- the present ones (checked with 3.2.0): the same as UBJSON.
+- versions 1.0.2 and 1.2.1: ``CONFIG-offset:``, a number, the binary model, the configuration;
+- version 1.4.2: JSON, ``{"Config": ..., "Model": {"learner": ...}}``;
+- versions 1.7.6, 2.1.4, 3.0.5 and 3.2.0: the same as UBJSON.
 
+Models of all of these were read, and predicted bit for bit what the version itself predicted for 939 genotypes.
 xgboost itself reads the first kind no more (3.2.0: "Invalid serialization file"). Models that ``Booster.save_model``
 wrote (binary, JSON or UBJSON) are read too. Booster.predict, which the surrogates use, sums all trees,
 whatever the best iteration was; so does this reader. Older pickles, and boosters other than ``gbtree`` for
