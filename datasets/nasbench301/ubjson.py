@@ -1,4 +1,4 @@
-"""Universal Binary JSON (draft 12), as far as xgboost writes it: the form of its pickles since version 1.7 (or little before).
+"""Universal Binary JSON (draft 12), as far as xgboost writes it; its version 1.7.6 already pickles in this form.
 
 Values are objects, arrays, strings and numbers; an array of numbers of one type is written as ``[$`` type
 ``#`` count and then the bare numbers, most significant byte first.
