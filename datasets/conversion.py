@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zcbench.datasets.measures import is_curve
 from zcbench.datasets.tidy import SCHEMA
 from zcbench.datasets.truth import TruthTable
 from zcbench.harness.errors import ZcbenchError
@@ -18,6 +20,9 @@ from zcbench.harness.replace import replacing
 Row: TypeAlias = tuple[str, str, str, int, int, str, float, str, str]
 """Values of `zcbench.datasets.tidy.TRUTH_COLUMNS`: architecture, dataset, split, epochs, seed, metric, value,
 source, kind."""
+
+Kind: TypeAlias = tuple[str, str, int, str, str, str]
+"""Dataset, split, epochs, metric, source and kind: what all rows of a row group have in common."""
 
 ROW_GROUP = 100_000
 """Rows of one kind that are held in memory before they are written."""
@@ -63,7 +68,7 @@ def write_rows(rows: Iterable[Row], out: Path, *, name: str, space: int = 0) -> 
     """Write rows as a Parquet table, which appears whole or not at all.
 
     Every row group holds rows of one dataset, split, number of epochs, metric, source and kind (the epochs of
-    ``accuracy_curve_*`` may mix), so that a reader finds those it wants by the statistics of the groups
+    ``*_curve_*`` may mix), so that a reader finds those it wants by the statistics of the groups
     alone. At most `ROW_GROUP` rows of each such kind are in memory.
 
     Args:
@@ -91,38 +96,55 @@ def write_rows(rows: Iterable[Row], out: Path, *, name: str, space: int = 0) -> 
     return Summary(groups.rows, len(groups.architectures), datasets, sources, space)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Rows of one kind, by column and compact: many kinds wait at the same time."""
+
+    architecture: list[str] = field(default_factory=list)
+    epochs: array[int] = field(default_factory=lambda: array("l"))
+    seed: array[int] = field(default_factory=lambda: array("l"))
+    value: array[float] = field(default_factory=lambda: array("d"))
+
+
 class _Groups:
     """Collects rows by kind and writes each kind when it fills a row group."""
 
     def __init__(self, writer: pq.ParquetWriter) -> None:
         self._writer = writer
-        self._waiting: dict[tuple[object, ...], list[Row]] = {}
+        self._waiting: dict[Kind, _Waiting] = {}
         self.rows = 0
         self.architectures: set[str] = set()
         self.datasets: set[str] = set()
         self.sources: set[str] = set()
 
     def add(self, row: Row) -> None:
-        architecture, dataset, split, epochs, _, metric, _, source, kind = row
+        architecture, dataset, split, epochs, seed, metric, value, source, kind = row
         self.rows += 1
         self.architectures.add(architecture)
         self.datasets.add(dataset)
         self.sources.add(source)
-        curve = metric.startswith("accuracy_curve_")
-        waiting = self._waiting.setdefault((dataset, split, None if curve else epochs, metric, source, kind), [])
-        waiting.append(row)
-        if len(waiting) >= ROW_GROUP:
-            self._write(waiting)
+        key = (dataset, split, -1 if is_curve(metric) else epochs, metric, source, kind)
+        waiting = self._waiting.setdefault(key, _Waiting())
+        waiting.architecture.append(architecture)
+        waiting.epochs.append(epochs)
+        waiting.seed.append(seed)
+        waiting.value.append(value)
+        if len(waiting.value) >= ROW_GROUP:
+            self._write(key, self._waiting.pop(key))
 
     def finish(self) -> None:
-        for waiting in self._waiting.values():
-            if waiting:
-                self._write(waiting)
+        for key, waiting in self._waiting.items():
+            self._write(key, waiting)
 
-    def _write(self, waiting: list[Row]) -> None:
-        columns = dict(zip(SCHEMA.names, zip(*waiting, strict=True), strict=True))
-        self._writer.write_table(pa.table(columns, schema=SCHEMA))
-        waiting.clear()
+    def _write(self, key: Kind, waiting: _Waiting) -> None:
+        columns = dict(zip(("dataset", "split", "", "metric", "source", "kind"), key, strict=True))
+        n = len(waiting.value)
+        arrays = [
+            pa.array(getattr(waiting, name), SCHEMA.field(name).type)
+            if hasattr(waiting, name) else pa.repeat(pa.scalar(columns[name], SCHEMA.field(name).type), n)
+            for name in SCHEMA.names
+        ]  # fmt: skip
+        self._writer.write_table(pa.table(arrays, schema=SCHEMA))
 
 
 def convert_tidy(path: Path, out: Path, *, check: Callable[[str], object], space: int = 0) -> Summary:

@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 FRACTION = "fraction"
 
+CURVE = "_curve_"
+"""What the names of values before the last epoch have in the middle: ``{metric}_curve_{budget}``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -26,6 +29,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "accuracy": Measure(FRACTION, True, "part of the images (or pixels) that are classified correctly"),
         "ssim": Measure("", True, "structural similarity of the predicted image and the true one, at most 1"),
+        "miou": Measure(FRACTION, True, "mean over the classes of the intersection over union of the pixels"),
         "negative_loss": Measure("", True, "loss of the task with its sign changed, at most 0"),
         "loss": Measure("", False, "loss of the task"),
         "training_seconds": Measure("s", False, "time that the training took"),
@@ -37,7 +41,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
     }
 )
 """Known measures. A device's latency, energy or arithmetic intensity is named ``{device}_latency`` and so on;
-``accuracy_halfway`` and ``accuracy_curve_{budget}`` are accuracies."""
+``accuracy_halfway`` and ``accuracy_top5`` are accuracies, and so is ``accuracy_curve_{budget}``."""
 
 UNKNOWN = Measure("", True, "a value whose unit and direction nobody stated; taken as better when larger")
 """What a metric counts as that is none of `MEASURES`."""
@@ -58,6 +62,11 @@ def measure(metric: str) -> Measure:
 def beside(metric: str) -> bool:
     """Say whether a metric only goes along with the one that an architecture is judged by.
 
-    Those are values in the middle of a training, and what the training cost.
+    Those are values in the middle of a training, second opinions on its result, and what the training cost.
     """
-    return metric in ("accuracy_halfway", "training_seconds") or metric.startswith("accuracy_curve_")
+    return metric in ("accuracy_halfway", "accuracy_top5", "miou", "training_seconds") or is_curve(metric)
+
+
+def is_curve(metric: str) -> bool:
+    """Say whether a metric is what a training had reached before its end: ``accuracy_curve_200``, ``ssim_curve_30``."""
+    return CURVE in metric

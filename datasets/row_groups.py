@@ -18,12 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zcbench.datasets.measures import is_curve
 from zcbench.datasets.rows import Choice, Values
 from zcbench.datasets.tidy import KINDS, TEXT, TRUTH_COLUMNS, check_file, validated
 from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import ZcbenchError
-
-_CURVE = "accuracy_curve_"
 
 
 class RowsInFile:
@@ -46,7 +45,7 @@ class RowsInFile:
 
         That is so for a file of one row group, for one whose groups are mixed or without statistics, and for
         one whose statistics show that it is not valid: reading it says what is wrong. Rows of
-        ``accuracy_curve_*`` are left out.
+        ``*_curve_*`` are left out.
 
         Raises:
             MissingFileError: if there is no such file.
@@ -129,7 +128,7 @@ def _has_types(schema: pa.Schema) -> bool:
 def _is_curve(column: pq.ColumnChunkMetaData) -> bool:
     found = column.statistics
     return found is not None and found.has_min_max and all(
-        str(value).startswith(_CURVE) for value in (found.min, found.max)
+        is_curve(str(value)) for value in (found.min, found.max)
     )  # fmt: skip
 
 

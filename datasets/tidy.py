@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from zcbench.datasets.measures import CURVE
 from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.replace import replacing
@@ -47,7 +48,7 @@ def read_parquet(path: Path, *, curves: bool = False) -> pd.DataFrame:
 
     Args:
         path: the file.
-        curves: also read the metrics that begin with ``accuracy_curve_``.
+        curves: also read the metrics named ``{metric}_curve_{budget}``.
 
     Raises:
         MissingFileError: if there is no such file.
@@ -87,7 +88,7 @@ def _read(path: Path, curves: bool) -> pd.DataFrame:
 
 def _without_curves(table: pa.Table) -> pa.Table:
     names = table["metric"].cast(pa.string())
-    return table.filter(pc.invert(pc.starts_with(names, "accuracy_curve_")))
+    return table.filter(pc.invert(pc.match_substring(names, CURVE)))
 
 
 def validated(frame: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class TruthTable:
 
         Args:
             path: the file.
-            curves: also read ``accuracy_curve_*``, of which a table may hold millions; the file is then read,
+            curves: also read ``*_curve_*``, of which a table may hold millions; the file is then read,
                 and validated, as a whole.
 
         Raises:

@@ -63,6 +63,24 @@ def _kaiming_normal(module: nn.Module, name: str, shape: tuple[int, ...], genera
     return torch.empty(shape).normal_(0, math.sqrt(2 / _fan_in(module)), generator=generator)
 
 
+LINEAR_DEVIATION = 0.01
+"""Standard deviation of linear weights under ``fan_out``."""
+
+
+def _fan_out(module: nn.Module, name: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """N(0, 2/fan_out) for convolutions, N(0, 0.01²) for linear layers, 0 for biases, as in common ResNet code.
+
+    fan_out is C_out k² whatever the groups, as in the networks that NASLib scored NAS-Bench-101 with.
+    """
+    if name == "bias":
+        return torch.zeros(shape)
+    if isinstance(module, nn.Linear):
+        return torch.empty(shape).normal_(0, LINEAR_DEVIATION, generator=generator)
+    transposed = isinstance(module, nn.ConvTranspose2d)
+    fan_out = (shape[1] if transposed else shape[0]) * math.prod(shape[2:])
+    return torch.empty(shape).normal_(0, math.sqrt(2 / fan_out), generator=generator)
+
+
 def _normal(module: nn.Module, name: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """N(0, 1) for weights, 0 for biases, as Zen-NAS and SWAP-NAS draw them."""
     return torch.zeros(shape) if name == "bias" else torch.empty(shape).normal_(generator=generator)
@@ -73,6 +91,7 @@ INITIALISATIONS = {
     for i in (
         Initialisation("pytorch", 1, _pytorch),
         Initialisation("kaiming_normal", 1, _kaiming_normal),
+        Initialisation("fan_out", 1, _fan_out),
         Initialisation("normal", 1, _normal),
     )
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from zcbench.harness import options
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -83,9 +85,20 @@ class SearchSpace(Protocol):
     def sample(self, n: int, seed: int) -> list[Architecture]:
         """Return n different architectures, drawn at random by a generator with this seed.
 
-        They are drawn uniformly, or as the benchmark's own code draws them where that is not uniform. A
-        larger sample begins with the smaller one of the same seed.
+        They are drawn uniformly, or as the benchmark's own code draws them where that is not uniform. A larger
+        sample begins with the smaller one of the same seed: here every architecture of a listed space gets one
+        pseudo-random number, and the n smallest are taken. Only ``random.Random.random`` is used, whose sequence
+        Python promises to keep.
+
+        Raises:
+            ZcbenchError: unless there are so many.
         """
+        if not 1 <= n <= len(self):
+            raise ZcbenchError(f"cannot sample {n} architectures: {self.name} has 1 to {len(self)} to give")
+        generator = random.Random(str(seed))  # as text: as a number, -1 and 1 would be the same seed
+        listed = list(self)
+        keys = [generator.random() for _ in listed]
+        return [listed[index] for index in sorted(range(len(listed)), key=keys.__getitem__)[:n]]
 
     def unique_id(self, architecture: Architecture) -> str:
         """Name the class of architectures that the benchmark regards as the same; never a key."""

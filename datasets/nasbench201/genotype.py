@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from zcbench.datasets.uniform import sampled
 from zcbench.harness.errors import ZcbenchError, did_you_mean
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture
@@ -194,15 +193,6 @@ class Space(SearchSpace):
             ZcbenchError: with what is wrong with the string.
         """
         return Architecture(self.name, text, parse_cell(text))
-
-    def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Return n different architectures, drawn uniformly; see `zcbench.datasets.uniform`.
-
-        Raises:
-            ZcbenchError: unless 1 <= n <= 15,625.
-        """
-        cells = list(itertools.product(OPERATIONS, repeat=len(EDGES)))
-        return [self.architecture(cells[index]) for index in sampled(len(self), n, seed, name=self.name)]
 
     def unique_id(self, architecture: Architecture) -> str:
         """Return the official unique string under the zero rule: 6,466 classes, see `unique_string`."""

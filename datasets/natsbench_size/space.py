@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from zcbench.datasets.uniform import sampled
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture
@@ -88,15 +87,6 @@ class Space(SearchSpace):
             ZcbenchError: with what is wrong with the string.
         """
         return Architecture(self.name, text, parse_sizes(text))
-
-    def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Return n different architectures, drawn uniformly; see `zcbench.datasets.uniform`.
-
-        Raises:
-            ZcbenchError: unless 1 <= n <= 32,768.
-        """
-        sizes = list(itertools.product(CHANNELS, repeat=LAYERS))
-        return [self._architecture(sizes[index]) for index in sampled(len(self), n, seed, name=self.name)]
 
     def unique_id(self, architecture: Architecture) -> str:
         """Return the string itself: no two candidates have the same network."""

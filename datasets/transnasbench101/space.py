@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,6 @@ from zcbench.datasets.transnasbench101 import genotype as strings
 from zcbench.datasets.transnasbench101.genotype import Genotype
 from zcbench.datasets.transnasbench101.tasks import TASKS
 from zcbench.harness import options
-from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.options import option
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture, Task
@@ -106,22 +104,6 @@ class TransNasSpace(SearchSpace):
             ZcbenchError: with what is wrong with the string.
         """
         return Architecture(self.name, text, self.genotype(text))
-
-    def sample(self, n: int, seed: int) -> list[Architecture]:
-        """Return n different architectures, drawn uniformly.
-
-        They are sorted by one pseudo-random number each, as in NAS-Bench-201, so that a larger sample begins
-        with the smaller one of the same seed.
-
-        Raises:
-            ZcbenchError: unless 1 <= n <= the size of the space.
-        """
-        if not 1 <= n <= len(self):
-            raise ZcbenchError(f"cannot sample {n} architectures: {self.name} has 1 to {len(self)} to give")
-        generator = random.Random(str(seed))
-        genotypes = list(self.genotypes())
-        keys = [generator.random() for _ in genotypes]
-        return [self.architecture(genotypes[i]) for i in sorted(range(len(keys)), key=keys.__getitem__)[:n]]
 
     def unique_id(self, architecture: Architecture) -> str:
         """Return the architecture's own string.

@@ -84,7 +84,7 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
         click.option("--batch-size", type=click.IntRange(2), default=32, show_default=True, metavar="N",
                      help="Images in the mini-batch."),
         click.option("--init", default="pytorch", show_default=True,
-                     help="Initialisation: pytorch, kaiming_normal or normal."),
+                     help="Initialisation: see zcbench list inits."),
         click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
                      "where there is one."),
         click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes that score on the CPU; "

@@ -95,21 +95,24 @@ class BatchVarianceRecorder:
     def __init__(self, quantity: BatchVariance) -> None:
         self.quantity = quantity
         self._variances: dict[str, Tensor] = {}
-        self._without: str | None = None
+        self._why: str | None = None
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Divide what one update from zero left in ``running_var`` by the momentum."""
         assert isinstance(module, nn.BatchNorm2d)
         if module.running_var is None:
-            self._without = name
+            self._why = f"batch norm {name} keeps no running statistics"
+        elif name in self._variances:
+            self._why = f"batch norm {name} runs several times in one pass, which mixes its statistics"
+        if self._why is not None or module.running_var is None:
             return
         momentum = 1.0 if module.momentum is None else module.momentum
         self._variances[name] = module.running_var.detach().double().mean() / momentum
 
     def value(self) -> dict[str, Tensor]:
         """Return {name: []}, empty for a network without BatchNorm2d."""
-        if self._without is not None:
-            raise Undefined(f"batch norm {self._without} keeps no running statistics")
+        if self._why is not None:
+            raise Undefined(self._why)
         return self._variances
 
 
