@@ -152,7 +152,7 @@ DARTS = TableBenchmark(
     space=DartsSpace(),
     datasets=("cifar10",),
     default_sources=("yang2020",),
-    tables=("darts_trained.parquet",),
+    tables=("darts.parquet", "darts_trained.parquet"),
     converter=_Converter("darts", logs=False),
     remarks=DARTS_REMARKS,
 )

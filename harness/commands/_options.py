@@ -101,10 +101,12 @@ def truth() -> Callable[[F], F]:
         click.option("--target", "targets", multiple=True, metavar="DATASET[/VALUE]",
                      help="Dataset (or task) of the trained accuracies; may be given several times. Default: that of "
                      "the images, else those of the benchmark. With a value: cifar10/edgegpu_latency."),
-        click.option("--source", metavar="NAME", help="Source of the accuracies: see zcbench data."),
-        click.option("--split", metavar="NAME", help="Part of the dataset: test, valid, ...; default: what "
-                     "publications on the benchmark use."),
-        click.option("--epochs", type=int, metavar="N", help="Length of the training; default: the longest."),
+        click.option("--source", "sources", multiple=True, metavar="NAME", help="Source of the accuracies: see zcbench "
+                     "data. This and the next two may be given several times, each for one of several benchmarks: "
+                     "--source nasbench101=naslib."),
+        click.option("--split", "splits", multiple=True, metavar="NAME", help="Part of the dataset: test, valid, ...; "
+                     "default: what publications on the benchmark use."),
+        click.option("--epochs", multiple=True, metavar="N", help="Length of the training; default: the longest."),
         click.option("--costs", is_flag=True, help="Also relate the metrics to latency and energy on hardware, where "
                      "the ground truth has them (HW-NAS-Bench)."),
         click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -31,21 +31,71 @@ class TruthOptions:
 
     Attributes:
         targets: datasets or tasks, each perhaps with the value that is meant: ``cifar10/edgegpu_latency``.
-        source: only this source.
-        split: part of the dataset.
-        epochs: length of the training.
+        source: only this source, by benchmark; an empty name stands for all others.
+        split: part of the dataset, likewise.
+        epochs: length of the training, likewise.
         file: a table to use instead of the default ones.
         costs: whether to add what the architectures cost on hardware, where the ground truth has it.
         several: whether there are several benchmarks, so that a target belongs to those that have it.
     """
 
     targets: tuple[str, ...]
-    source: str | None
-    split: str | None
-    epochs: int | None
+    source: Mapping[str, str]
+    split: Mapping[str, str]
+    epochs: Mapping[str, str]
     file: Path | None
     costs: bool = False
     several: bool = False
+
+    @classmethod
+    def of(
+        cls, benchmarks: Sequence[str], targets: tuple[str, ...], sources: Sequence[str], splits: Sequence[str],
+        epochs: Sequence[str], file: Path | None, *, costs: bool,
+    ) -> TruthOptions:
+        """Return the options as they came from the command line, checked.
+
+        Raises:
+            ZcbenchError: if one of them names another benchmark, or names one twice, or there is one table for
+                several benchmarks.
+        """
+        several = len(set(benchmarks)) > 1
+        if several and file is not None:
+            raise ZcbenchError("--truth FILE is for one benchmark: choose it with --benchmark, or set ZCBENCH_DATA")
+        texts = {"source": sources, "split": splits, "epochs": epochs}
+        asked = {name: _by_benchmark(name, given, benchmarks) for name, given in texts.items()}
+        for text in asked["epochs"].values():
+            if not text.removeprefix("-").isdecimal():
+                raise ZcbenchError(f"--epochs is a whole number, not {text!r}")
+        found = cls(targets, asked["source"], asked["split"], asked["epochs"], file, costs, several)
+        check_targets(benchmarks, found)
+        return found
+
+    def source_of(self, benchmark: str) -> str | None:
+        """Return the source that is asked for."""
+        return self.source.get(benchmark, self.source.get(""))
+
+    def split_of(self, benchmark: str) -> str | None:
+        """Return the split that is asked for."""
+        return self.split.get(benchmark, self.split.get(""))
+
+    def epochs_of(self, benchmark: str) -> int | None:
+        """Return the number of epochs that is asked for."""
+        text = self.epochs.get(benchmark, self.epochs.get(""))
+        return None if text is None else int(text)
+
+
+def _by_benchmark(option: str, texts: Sequence[str], benchmarks: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME`` and ``BENCHMARK=NAME``."""
+    found: dict[str, str] = {}
+    for text in texts:
+        before, equals, after = text.partition("=")
+        name, value = (before, after) if equals else ("", text)
+        if name and name not in benchmarks:
+            raise unknown(f"benchmark in --{option}", name, benchmarks)
+        if name in found:
+            raise ZcbenchError(f"--{option} is given twice{f' for {name}' if name else ''}: write BENCHMARK=VALUE")
+        found[name] = value
+    return found
 
 
 @dataclass(frozen=True)
@@ -97,7 +147,7 @@ def _costs(found: Benchmark, table: TruthTable, options: TruthOptions, targets: 
     asked = {target.name for target in targets}
     names = [f"{dataset}/{metric}" for dataset in dict.fromkeys(target.dataset for target in targets)
              for metric in table.metrics(dataset)]  # fmt: skip
-    anywhere = replace(options, source=None, split=None, epochs=None)  # these are of the accuracies
+    anywhere = replace(options, source={}, split={}, epochs={})  # these are of the accuracies
     costs = (_select(found, table, anywhere, name) for name in names if name not in asked and _measured_cost(name))
     chosen = [target for target in costs if is_cost(target)]
     if not chosen and not options.several:
@@ -116,7 +166,8 @@ def _measured_cost(name: str) -> bool:
 def _select(found: Benchmark, table: TruthTable, options: TruthOptions, name: str) -> Target:
     dataset, metric = split_target(name)
     return table.select(
-        dataset, metric=metric, source=options.source, split=options.split, epochs=options.epochs,
+        dataset, metric=metric, source=options.source_of(found.name), split=options.split_of(found.name),
+        epochs=options.epochs_of(found.name),
         default_sources=found.default_sources, default_split=found.default_split,
     )  # fmt: skip
 
@@ -247,10 +298,11 @@ def load(
     def truth(source: str | None) -> TruthTable:
         return found.truth(source=source, path=options.file, architectures=architectures)
 
+    source = options.source_of(found.name)
     try:
         table = truth(None)
     except MissingFileError:
-        if options.source is None:
+        if source is None:
             raise
-        return truth(options.source)
-    return truth(options.source) if options.source is not None and options.source not in table.sources else table
+        return truth(source)
+    return truth(source) if source is not None and source not in table.sources else table

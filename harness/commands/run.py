@@ -27,9 +27,9 @@ def command(
     *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     pool: str, unique: bool, limit: int | None, dataset: str, images: Path | None, resolution: int | None,
     network: tuple[str, ...], tasks: tuple[str, ...], metrics: str, seeds: int, batch_size: int, init: str, device: str,
-    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], source: str | None,
-    split: str | None, epochs: int | None, costs: bool, truth_file: Path | None, undefined: str, population: str,
-    resamples: int, title: str | None, out: Path,
+    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], sources: tuple[str, ...],
+    splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str,
+    population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
     """Score, analyse and report, on data that comes with the installation unless told otherwise.
 
@@ -38,8 +38,7 @@ def command(
         zcbench run --out zcbench-run
     """
     sample = None if architectures is not None or everything else sample
-    truth = _studying.TruthOptions(targets, source, split, epochs, truth_file, costs, several=len(set(benchmarks)) > 1)
-    _studying.check_targets(benchmarks, truth)
+    truth = _studying.TruthOptions.of(benchmarks, targets, sources, splits, epochs, truth_file, costs=costs)
     jobs = _scoring.make_jobs(
         benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
         _scoring.Setting(dataset, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,

@@ -8,7 +8,7 @@ import click
 
 from zcbench.harness.commands import _options, _scoring
 from zcbench.harness.commands._choosing import Choice
-from zcbench.harness.commands._studying import TruthOptions, check_targets
+from zcbench.harness.commands._studying import TruthOptions
 from zcbench.harness.store import Store
 
 
@@ -21,8 +21,8 @@ def command(
     *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     pool: str, unique: bool, limit: int | None, dataset: str, images: Path | None, resolution: int | None,
     network: tuple[str, ...], tasks: tuple[str, ...], metrics: str, seeds: int, batch_size: int, init: str, device: str,
-    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], source: str | None,
-    split: str | None, epochs: int | None, costs: bool, truth_file: Path | None, store_path: Path,
+    threads: int, workers: int | None, retry_failed: bool, targets: tuple[str, ...], sources: tuple[str, ...],
+    splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool, truth_file: Path | None, store_path: Path,
 ) -> None:
     """Score architectures and write one row for each architecture, metric and seed to a store.
 
@@ -33,8 +33,7 @@ def command(
     Example:
         zcbench score --benchmark nasbench201 --dataset digits --sample 20 --metrics snip,synflow --store s.sqlite
     """
-    truth = TruthOptions(targets, source, split, epochs, truth_file, costs, several=len(set(benchmarks)) > 1)
-    check_targets(benchmarks, truth)
+    truth = TruthOptions.of(benchmarks, targets, sources, splits, epochs, truth_file, costs=costs)
     jobs = _scoring.make_jobs(
         benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
         _scoring.Setting(dataset, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,

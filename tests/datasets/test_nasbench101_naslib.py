@@ -1,12 +1,9 @@
 """Our scores against those that NASLib recorded, on the same cells, images of the same kind and batch size."""
 
-import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-from torch import nn
 
 from zcbench.datasets import images
 from zcbench.datasets.nasbench101 import BENCHMARK
@@ -27,18 +24,6 @@ NASLib's has a bootstrap standard error of about .11 on 100 cells. NASLib drew a
 like that, with crops and flips, ours came out at -.41 on these cells where NASLib's are at -.37, instead of -.56.
 l2_norm follows the scale of the initial weights, which was another one (see below).
 """
-
-
-def fan_out(module: nn.Module, name: str, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """NASLib's networks of this space: N(0, 2 / (k² C_out)) for convolutions, N(0, 0.01²) for the classifier.
-
-    That its recorded l2_norm says so is tested beside the network; romulus0914/NASBench-PyTorch, from which it
-    has the network, initialises like that.
-    """
-    if name == "bias":
-        return torch.zeros(shape)
-    deviation = 0.01 if isinstance(module, nn.Linear) else math.sqrt(2 * shape[1] / math.prod(shape))
-    return torch.empty(shape).normal_(0, deviation, generator=generator)
 
 
 def reference(folder: Path) -> pd.DataFrame:
@@ -62,7 +47,7 @@ def test_values_have_the_size_of_naslibs_with_its_initialisation(data_folder: Pa
     theirs = reference(data_folder)
     cells = list(theirs.index[::25])
     metrics = "params,synflow,snip,grad_norm,fisher,l2_norm,jacov"
-    ours = scored(data_folder, cells, metrics, tmp_path / "s", Initialisation("fan_out", 1, fan_out))
+    ours = scored(data_folder, cells, metrics, tmp_path / "s", initialisation("fan_out"))
     ratio = (ours / theirs.loc[ours.index, ours.columns]).median()
     assert ratio["params"] == pytest.approx(1, abs=1e-12)
     for metric, tolerance in {"synflow": 0.02, "l2_norm": 0.005, "jacov": 0.005, "grad_norm": 0.2, "snip": 0.2,

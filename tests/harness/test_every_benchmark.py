@@ -17,6 +17,7 @@ NAMES = sorted(registry.benchmarks())
 MEASURES = {"room_layout": "negative_loss", "normal": "ssim", "autoencoder": "ssim"}
 QUICK = ("--dataset", "gaussian", "--resolution", "32", "--batch-size", "4", "--metrics", "params,flops,layers",
          "--workers", "1")  # fmt: skip
+SMALL = ("--network", "channels=4,cells=3")
 
 
 def command(*arguments: str) -> int:
@@ -59,7 +60,8 @@ def place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.mark.parametrize("name", NAMES)
 def test_score_analyse_report_and_export(name: str, place: Path, data: Path) -> None:
     common = ("--benchmark", name, "--store", "s.sqlite")
-    assert command("score", *common, "--pool", "truth", "--sample", "12", *QUICK) == 0
+    small = SMALL if "cells" in registry.benchmark(name).space.network else ()
+    assert command("score", *common, "--pool", "truth", "--sample", "12", *QUICK, *small) == 0
     assert command("analyse", *common, "--resamples", "20") == 0
     rows = pd.read_csv("analysis/correlations.csv")
     assert set(rows["benchmark"]) == {name}
@@ -77,7 +79,8 @@ def test_score_analyse_report_and_export(name: str, place: Path, data: Path) -> 
 
 def test_one_report_holds_them_all(place: Path) -> None:
     several = [part for name in NAMES for part in ("--benchmark", name)]
-    assert command("run", *several, "--pool", "truth", "--sample", "12", *QUICK, "--resamples", "20", "--out", "o") == 0
+    line = ("run", *several, "--pool", "truth", "--sample", "12", *QUICK, *SMALL, "--resamples", "20", "--out", "o")
+    assert command(*line) == 0
     rows = pd.read_csv("o/analysis/correlations.csv")
     assert set(rows["benchmark"]) == set(NAMES)
     page = (place / "o/report/index.html").read_text()
@@ -103,6 +106,14 @@ def test_every_task_has_networks_and_scores_of_its_own(place: Path) -> None:
     assert "targets of room_layout: at random" in (place / "o/report/index.html").read_text()
 
 
+def test_source_and_split_may_differ_between_benchmarks(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    several = ("--benchmark", "nasbench101", "--benchmark", "nasbench301")
+    line = ("run", *several, "--pool", "truth", "--sample", "5", *QUICK, "--resamples", "20", "--out", "o")
+    assert command(*line, "--source", "nasbench101=made-up", "--split", "nasbench301=valid", "--epochs", "10") == 0
+    assert command(*line, "--split", "nasbench301=test") == 2
+    assert "there is no test accuracy" in capsys.readouterr().err
+
+
 def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ("--benchmark", "darts", "--pool", "truth", "--sample", "5", *QUICK, "--store", "s.sqlite")
     assert command("score", *common, "--network", "channels=4,cells=3") == 0
@@ -113,7 +124,7 @@ def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.Capt
     assert command("analyse", "--store", "s.sqlite", "--network", "channels=8", "--resamples", "20") == 0
     assert "channels=8" in capsys.readouterr().out
     assert command("score", *common, "--network", "chanels=4") == 2
-    assert 'Did you mean "channels"?' in capsys.readouterr().err
+    assert 'Did you mean "channels"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -121,13 +132,21 @@ def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.Capt
     [
         (("--benchmark", "darts", "--pool", "truth", "--sample", "99"), "cannot sample 99 architectures: 14 have", 2),
         (("--benchmark", "darts", "--benchmark", "nasbench201", "--network", "cels=3", "--sample", "1"),
-         'Did you mean "cells"?', 2),
+         'Did you mean "cells"', 2),
         (("--benchmark", "nasbench201", "--network", "cells=3", "--sample", "1"), "nothing to choose", 2),
         (("--benchmark", "nasbench201", "--task", "jigsaw", "--sample", "1"), "--task is for benchmarks whose", 2),
         (("--benchmark", "transnasbench101_micro", "--task", "jigsav", "--sample", "1"), 'Did you mean "jigsaw"?', 2),
         (("--benchmark", "darts", "--benchmark", "nasbench201", "--architectures", "x"), "is for one benchmark", 2),
         (("--benchmark", "darts", "--benchmark", "nasbench201", "--sample", "1", "--target", "cifr10"),
          'Did you mean "cifar10"', 2),
+        (("--benchmark", "nasbench201", "--sample", "1", "--source", "nasbench101=naslib"),
+         'unknown benchmark in --source "nasbench101"', 2),
+        (("--benchmark", "nasbench201", "--sample", "1", "--source", "a", "--source", "b"),
+         "--source is given twice", 2),
+        (("--benchmark", "nasbench201", "--sample", "1", "--epochs", "many"), "--epochs is a whole number", 2),
+        (("--benchmark", "darts", "--benchmark", "nasbench201", "--sample", "1", "--truth", "t.parquet"),
+         "--truth FILE is for one benchmark", 2),
+        (("--benchmark", "nasbench201", "--sample", "1", "--pool", "truth", "--costs"), "no latency or energy", 3),
     ],
 )  # fmt: skip
 def test_errors(line: tuple[str, ...], message: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
