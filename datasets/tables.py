@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -92,8 +92,13 @@ class TableBenchmark:
                 f"there is no ground truth of {self.name} {self._where()}: give a table (--truth FILE), or put "
                 f"{' or '.join(self.tables)} there; zcbench data status {self.name} says where to get one"
             )
-        table = TruthTable.from_parquets(paths).remarked(self.remarks)
+        table = TruthTable.from_parquets(paths).remarked(self.known)
         return table if source is None else table.only(source)
+
+    @property
+    def known(self) -> Remarks:
+        """What is known of the sources, with what is meant where nobody names a source or a split."""
+        return replace(self.remarks, default_sources=self.default_sources, default_split=self.default_split)
 
     def convert(
         self, path: Path, out: Path, *, curves: bool = False, progress: bool | None = False

@@ -23,12 +23,16 @@ class Remarks:
         notes: by source and dataset, what else one has to know of these values.
         elsewhere: by dataset, what to do for a dataset that this table lacks and another source has.
         metrics: by metric, what to do for a metric that this table lacks and another source has.
+        default_sources: sources in the order in which they are taken where several remain.
+        default_split: the split that is meant where none is named.
     """
 
     seeds: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
+    default_sources: tuple[str, ...] = ()
+    default_split: str = "test"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

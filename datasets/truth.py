@@ -168,8 +168,8 @@ class TruthTable:
         epochs: int | None = None,
         seed: int | None = None,
         metric: str | None = None,
-        default_sources: Sequence[str] = (),
-        default_split: str = "test",
+        default_sources: Sequence[str] | None = None,
+        default_split: str | None = None,
     ) -> Target:
         """Choose one value for each architecture.
 
@@ -183,17 +183,19 @@ class TruthTable:
             seed: only the trainings with this seed; by default the mean over the seeds.
             metric: a value of the table; by default ``accuracy``, or the only one that the dataset has besides
                 costs and values of unfinished trainings.
-            default_sources: sources in order of preference.
-            default_split: the split that is meant where none is named.
+            default_sources: sources in order of preference; by default the benchmark's own order.
+            default_split: the split that is meant where none is named; by default the benchmark's own.
 
         Raises:
             ZcbenchError: if there is no such value, with those that there are.
         """
-        asked = Question(
-            dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
-            default_split=default_split, default_sources=default_sources,
+        choice = self._choose(
+            Question(
+                dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
+                default_split=default_split or self._remarks.default_split,
+                default_sources=self._remarks.default_sources if default_sources is None else default_sources,
+            )
         )  # fmt: skip
-        choice = self._choose(asked)
         values = self._values(choice)
         usual = usual_metric(c for c in self._choices() if c.dataset == dataset)
         return target_of(values if seed is None else values.of_seed(seed), choice, self._remarks, usual)
@@ -208,8 +210,8 @@ class TruthTable:
         epochs: int | None = None,
         seed: int | None = None,
         metric: str | None = None,
-        default_sources: Sequence[str] = (),
-        default_split: str = "test",
+        default_sources: Sequence[str] | None = None,
+        default_split: str | None = None,
     ) -> GroundTruth:
         """Return what training one architecture gave; for many architectures use `select`.
 
@@ -223,17 +225,19 @@ class TruthTable:
             epochs: length of the training.
             seed: training seed.
             metric: which value.
-            default_sources: sources in order of preference.
-            default_split: the split that is meant where none is named.
+            default_sources: sources in order of preference; by default the benchmark's own order.
+            default_split: the split that is meant where none is named; by default the benchmark's own.
 
         Raises:
             ZcbenchError: if there is no such value.
         """
-        asked = Question(
-            dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
-            default_split=default_split, default_sources=default_sources,
+        choice = self._choose(
+            Question(
+                dataset=dataset, source=source, split=split, epochs=epochs, seed=seed, metric=metric,
+                default_split=default_split or self._remarks.default_split,
+                default_sources=self._remarks.default_sources if default_sources is None else default_sources,
+            )
         )  # fmt: skip
-        choice = self._choose(asked)
         if self._recent is None or self._recent[0] != choice:
             self._recent = choice, self._values(choice)
         found = self._recent[1]

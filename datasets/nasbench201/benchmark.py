@@ -145,6 +145,7 @@ def _advised(table: TruthTable, datasets: Iterable[str], advice: str) -> TruthTa
         notes={**analog.REMARKS.notes, **hardware.REMARKS.notes},
         elsewhere=dict.fromkeys(datasets, advice),
         metrics=hardware.REMARKS.metrics,
+        default_sources=SOURCES,
     )
     return table.remarked(remarks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zcbench.datasets.nasbench301 import logs
@@ -102,7 +102,7 @@ class NasBench301(TableBenchmark):
                 )
             return self._predicted(open_ensemble(path), source, architectures)
         name = str(path) if path is not None else f"the ground truth of {self.name}"
-        table = with_kinds(super().truth(path=path), name).remarked(self.remarks)
+        table = with_kinds(super().truth(path=path), name).remarked(self.known)
         return table if source is None else table.only(source)
 
     def _predicted(
@@ -118,7 +118,7 @@ class NasBench301(TableBenchmark):
                 f"the ensemble in {ensemble.folder} predicts those architectures that it is given, and no list "
                 f"of them exists: name some, e.g. a file (--architectures FILE)"
             )
-        remarks = Remarks(seeds={**self.remarks.seeds, ensemble.source: _PREDICTION}, notes=self.remarks.notes)
+        remarks = replace(self.known, seeds={**self.remarks.seeds, ensemble.source: _PREDICTION})
         return TruthTable(ensemble.table(architectures), str(ensemble.folder), remarks=remarks)
 
     def _ensembles(self) -> dict[str, Path]:
