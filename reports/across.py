@@ -164,7 +164,7 @@ def picture(data: ReportInput) -> Figure:
         line_after=ranked if 0 < ranked < len(names) else None,
     )  # fmt: skip
     caption = (
-        "Spearman with the truth, by average rank. Blue ranks as training did, orange backwards; a dash is "
+        f"Spearman with the truth, by average rank. Blue ranks {data.as_training}, orange backwards; a dash is "
         "undefined, an empty cell was not scored"
     )
     caption += "; under the line: not ranked." if 0 < ranked < len(names) else "."

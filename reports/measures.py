@@ -8,6 +8,9 @@ import numpy as np
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.types import Estimate
 
+_TRUTHS = {"surrogate": "predicted {} (surrogate)"}
+"""How a truth of a kind is called; of any other kind the kind itself stands before it."""
+
 _WORDS = {"ssim": "SSIM", "negative_loss": "negative loss"}
 
 
@@ -20,12 +23,14 @@ class Measure:
         words: the same in running text.
         accuracy: whether it is a fraction in [0, 1] that is shown in percent.
         digits: digits after the point that tell two architectures apart, in the unit that is shown.
+        kind: how it came about, see ``ScoreTable.kind``.
     """
 
     name: str
     words: str
     accuracy: bool
     digits: int
+    kind: str = "trained"
 
     @classmethod
     def of(cls, table: ScoreTable) -> "Measure":
@@ -36,12 +41,19 @@ class Measure:
         """
         name = table.measure
         accuracy = name.startswith("accuracy")
-        return cls(name, _WORDS.get(name, name.replace("_", " ")), accuracy, 1 if accuracy else _digits(table))
+        digits = 1 if accuracy else _digits(table)
+        return cls(name, _WORDS.get(name, name.replace("_", " ")), accuracy, digits, table.kind)
+
+    @property
+    def truth(self) -> str:
+        """The measure with how it came about: ``trained accuracy``, ``predicted accuracy (surrogate)``."""
+        return _TRUTHS.get(self.kind, f"{self.kind} {{}}").format(self.words)
 
     @property
     def axis(self) -> str:
         """The label of an axis or column: the measure, with its unit where it is shown in one."""
-        return f"{self.words}, %" if self.accuracy else self.words
+        words = self.truth if self.kind == "surrogate" else self.words
+        return f"{words}, %" if self.accuracy else words
 
     def difference(self, estimate: Estimate) -> Estimate:
         """Return a difference of two values as it is shown: percent points of accuracies, else unchanged."""

@@ -23,7 +23,7 @@ def rests_on(data: ReportInput) -> Table:
     named = (*data.labelled(), *zip(data.cost_labels, data.costs, strict=True))
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
-            label, Measure.of(a.table).words, a.table.population, len(a.table.architectures),
+            label, Measure.of(a.table).truth, a.table.population, len(a.table.architectures),
             a.table.without_truth, a.table.truth_description, a.table.recipe,
         )
         for label, a in named

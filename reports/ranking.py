@@ -1,4 +1,4 @@
-"""Section: metrics ranked by how well they order the trained accuracies."""
+"""Section: metrics ranked by how well they order the architectures by their ground truth."""
 
 import math
 from dataclasses import replace
@@ -31,7 +31,7 @@ def section(data: ReportInput) -> Section:
         title="Ranking",
         anchor="ranking",
         intro=(
-            "Metrics by how well their scores order the architectures as training did: Spearman's rank "
+            f"Metrics by how well their scores order the architectures {data.as_training}: Spearman's rank "
             "correlation, with its 95 % interval as the whisker. Overlapping whiskers alone do not settle "
             "which of two is better.",
             *(populations if len(populations) == 1 else ()),
@@ -94,7 +94,7 @@ def ranking(label: str, analysis: Analysis) -> Table:
         Column("n", "n", Kind.INTEGER),
         Column("n_undefined", "No score", Kind.INTEGER),
     )
-    caption = f"{label}: rank correlation of every metric with the trained {Measure.of(analysis.table).words}."
+    caption = f"{label}: rank correlation of every metric with the {Measure.of(analysis.table).truth}."
     return Table(f"ranking_{slug(label)}", caption, columns, tuple(rows), notes)
 
 

@@ -40,6 +40,8 @@ def section(data: ReportInput) -> Section:
     )
     measures = [Measure.of(analysis.table) for analysis in data.analyses]
     word = "accuracy" if all(m.accuracy for m in measures) else "ground truth"
+    truths = list(dict.fromkeys(m.truth for m in measures if m.accuracy)) if word == "accuracy" else [word]
+    upwards = " or ".join(truths)
     spread = (
         "Accuracies are spread by the logarithm of the error, because the best architectures lie close together; "
         if any(m.accuracy for m in measures)
@@ -50,8 +52,8 @@ def section(data: ReportInput) -> Section:
         title=f"Score against {word}",
         anchor="scatter",
         intro=(
-            f"One point an architecture: its score to the right, its trained {word.replace('ground truth', 'result')} "
-            "upwards. Orange: the tenth of the architectures that trained best. A metric of use for search "
+            f"One point an architecture: its score to the right, its {upwards} "
+            f"upwards. Orange: the tenth of the architectures with the best {word}. A metric of use for search "
             "has the orange points at one end, alone.",
             spread + (tails if spread else tails.capitalize()),
         ),
@@ -88,7 +90,7 @@ def plot(label: str, analysis: Analysis, metric: str, *, raster_above: int = RAS
     low = "" if table.higher_is_better[table.metrics.index(metric)] else ", low is better"
     name = f"scatter_{slug(label)}_{slug(metric)}"
     alt = (
-        f"Score of {metric}{low} against {measure.words} on {label}, {plural(int(shown.sum()), 'architecture')}; "
+        f"Score of {metric}{low} against {measure.truth} on {label}, {plural(int(shown.sum()), 'architecture')}; "
         f"Spearman {phrase(spearman)}."
     )
     with svg.style(name):

@@ -10,6 +10,10 @@ from zcbench.harness.analysis.across import Across, across
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Table
 from zcbench.reports.comparison import Measured
+from zcbench.reports.text import listed
+
+SURROGATE = "surrogate"
+"""The kind of a truth that was predicted."""
 
 
 def lower_end(values: Iterable[float]) -> float:
@@ -116,10 +120,21 @@ class ReportInput:
     def labels(self) -> tuple[str, ...]:
         """One short unique name for each analysis: ``target``, or ``benchmark: target`` where there are several.
 
-        The source follows in brackets where it takes that to tell two apart. Names of files and anchors are
+        A truth that a surrogate predicted is marked ``(surrogate)``: nobody trained these architectures. The
+        source follows in brackets where it takes that to tell two apart. Names of files and anchors are
         made from labels, so no two labels have the same ``slug``.
         """
         return _labels(self.analyses, several=len(self.benchmarks) > 1)
+
+    @cached_property
+    def as_training(self) -> str:
+        """``as training did``, with the targets on which nobody trained and a surrogate predicts."""
+        predicted = [label for label, a in self.labelled() if a.table.kind == SURROGATE]
+        if not predicted:
+            return "as training did"
+        if len(predicted) == len(self.analyses):
+            return "as a surrogate predicts that training would"
+        return f"as training did, or as a surrogate predicts for {listed(predicted)}"
 
     def labelled(self) -> tuple[tuple[str, Analysis], ...]:
         """Return the analyses with their labels."""
@@ -138,7 +153,10 @@ class ReportInput:
 
 def _labels(analyses: Sequence[Analysis], *, several: bool) -> tuple[str, ...]:
     tables = [a.table for a in analyses]
-    plain = [f"{t.benchmark}: {t.target}" if several else t.target for t in tables]
+    plain = [
+        (f"{t.benchmark}: " if several else "") + t.target + (f" ({SURROGATE})" if t.kind == SURROGATE else "")
+        for t in tables
+    ]
     labels: list[str] = []
     for name, table in zip(plain, tables, strict=True):
         label = name if plain.count(name) == 1 else f"{name} ({table.source})"

@@ -41,6 +41,10 @@ class Truth(Protocol):
         """The table that the values come from."""
 
     @property
+    def kind(self) -> str:
+        """How the values came about: ``trained``, ``surrogate``, ``measured`` (on a device) or ``synthetic``."""
+
+    @property
     def mean(self) -> pd.Series:
         """Mean over the training seeds, indexed by architecture."""
 
@@ -77,6 +81,8 @@ class ScoreTable:
         seeds: S initialisation seeds; empty where unknown.
         without_truth: architectures that were scored but left out, because they have no truth.
         measure: what the truth is: ``accuracy...`` is a fraction in [0, 1], others are in a unit of their own.
+        kind: how the truth came about: ``trained``, ``surrogate`` (predicted, nobody trained these
+            architectures), ``measured`` (on a device) or ``synthetic``.
     """
 
     benchmark: str
@@ -99,6 +105,7 @@ class ScoreTable:
     seeds: tuple[int, ...] = ()
     without_truth: int = 0
     measure: str = "accuracy"
+    kind: str = "trained"
 
     def __post_init__(self) -> None:
         shape = (len(self.architectures), len(self.metrics))
@@ -193,6 +200,7 @@ def assemble(
         truth=mean.loc[known].to_numpy(dtype=np.float64), repeats=repeats.to_numpy(dtype=np.float64),
         versions=tuple(int(v) for v in rows.groupby("metric")["version"].max().loc[metrics]),
         seeds=tuple(int(s) for s in seeds), without_truth=len(scored) - len(known), measure=target.metric,
+        kind=target.kind,
     )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def to_json(analysis: Analysis) -> dict[str, object]:
     return {
         "benchmark": table.benchmark, "target": table.target, "source": table.source,
         "population": table.population, "truth": table.truth_description, "measure": table.measure,
+        "kind": table.kind,
         "recipe": table.recipe,
         "architectures": len(table.architectures), "without_truth": table.without_truth,
         "metrics": dict(zip(table.metrics, table.versions, strict=True)) if table.versions else {},

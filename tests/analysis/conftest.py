@@ -67,10 +67,10 @@ def rows():
 
 @pytest.fixture
 def target():
-    def make(mean, repeats=None, metric="accuracy"):
+    def make(mean, repeats=None, metric="accuracy", kind="trained"):
         name = "cifar10" if metric == "accuracy" else f"cifar10/{metric}"
         return SimpleNamespace(
-            name=name, metric=metric, source="made", mean=pd.Series(mean, dtype=float),
+            name=name, metric=metric, kind=kind, source="made", mean=pd.Series(mean, dtype=float),
             repeats=pd.DataFrame() if repeats is None else repeats, describe=lambda: "made-up truth",
         )  # fmt: skip
 

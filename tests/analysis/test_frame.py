@@ -86,3 +86,9 @@ def test_says_what_was_measured(rows, target):
     ]
     assert [table.measure for table in made] == ["accuracy", "ssim"]
     assert [table.target for table in made] == ["cifar10", "cifar10/ssim"]
+
+
+def test_the_kind_of_the_truth_is_kept(rows, target):
+    made = assemble(rows([("a", "m", 0, 1.0)]), target({"a": 0.9}, kind="surrogate"), benchmark="toy",
+                    higher_is_better={"m": True})  # fmt: skip
+    assert made.kind == "surrogate"

@@ -29,7 +29,7 @@ def _outcomes(shape: tuple[int, int, int], undefined: str) -> np.ndarray:
 def make_table() -> Callable[..., ScoreTable]:
     def make(
         n=40, *, undefined="none", seeds=1, repeats=2, target="cifar10", names=METRICS,
-        benchmark="nasbench201", measure="accuracy",
+        benchmark="nasbench201", measure="accuracy", kind="trained",
     ) -> ScoreTable:
         random = np.random.default_rng(7)
         shape = (n, len(names), seeds)
@@ -42,7 +42,7 @@ def make_table() -> Callable[..., ScoreTable]:
         seconds = np.where(outcome == "", np.nan, 0.5)
         reasons = np.where(outcome == "ok", "", "the output is not connected | to <the> input")
         return ScoreTable(
-            benchmark=benchmark, target=target, source="robot", measure=measure,
+            benchmark=benchmark, target=target, source="robot", measure=measure, kind=kind,
             truth_description=f"{target} test accuracy after 200 epochs",
             recipe="digits, batch 32, pytorch@1",
             population="all", architectures=tuple(f"|none~0|+|x~{i}|" for i in range(n)), metrics=names,
