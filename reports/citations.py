@@ -44,7 +44,7 @@ class PublishedColumn:
         dataset: our name of the dataset.
         population: ``all`` or ``no_dead_edge``.
         architectures: how many architectures the figures rest on.
-        truth: the truth in words.
+        truth: the truth in words; empty where it is not recorded here.
         epochs: length of the training; None where it is not known.
         truths: truths of ours that are the same, the preferred first; empty where we have none.
         batch_size: None where it is not known.

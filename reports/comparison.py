@@ -1,7 +1,7 @@
 """What to compute so that a published figure can be held against ours, and what then still differs."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zcbench.harness.analysis.frame import ScoreTable
@@ -126,7 +126,7 @@ def _request(table: Published, column: PublishedColumn) -> ReproductionRequest:
 
 def measure(
     request: ReproductionRequest, analysis: Analysis, *, images: str, batch_size: int, init: str,
-    truth: PublishedTruth | None, split: str | None = None, epochs: int | None = None,
+    truth: PublishedTruth | None, split: str | None = None, epochs: int | None = None, others: Sequence[str] = (),
 ) -> Measured:
     """Return our estimates for a request, from an analysis as near to it as there could be.
 
@@ -139,6 +139,7 @@ def measure(
         truth: the one of the request's truths that the analysis was made on; None where it was none.
         split: split of the analysis' truth; None for that of ``truth``.
         epochs: length of its training; None or -1 for the longest there is.
+        others: further differences in words, e.g. how the networks were built, that a table of scores does not tell.
     """
     estimates = {
         (metric, statistic): analysis.estimate(metric, statistic)
@@ -150,7 +151,7 @@ def measure(
         request, analysis.table, images=images, batch_size=batch_size, init=init,
         truth=truth, split=split, epochs=epochs,
     )  # fmt: skip
-    return Measured(request, estimates, found)
+    return Measured(request, estimates, (*found, *others))
 
 
 def differences(
@@ -175,6 +176,7 @@ def differences(
     count, seeds = len(table.architectures), table.values.shape[2]
     same = truth in request.truths and truth is not None and split in (None, truth.split)
     same = same and epochs in (None, -1, column.epochs)
+    published_truth = f", not {column.truth}" if column.truth else "; that of the publication is not recorded here"
     found = [
         (images != column.dataset, f"{images} instead of {column.dataset} images"),
         (batch_size != (column.batch_size or batch_size), f"batch {batch_size}, not {column.batch_size}"),
@@ -182,6 +184,6 @@ def differences(
         (seeds != paper.runs, f"{plural(seeds, 'initialisation')}, not {plural(paper.runs, 'run')}"),
         (table.population != column.population, f"{ours}, not {theirs}"),
         (count != column.architectures, f"{count:,} architectures, not {column.architectures:,}"),
-        (not same, f"truth: {table.truth_description}, not {column.truth}"),
+        (not same, f"truth: {table.truth_description}{published_truth}"),
     ]
     return tuple(text for differs, text in found if differs)

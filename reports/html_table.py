@@ -161,6 +161,8 @@ def _bar(estimate: Estimate, bars: Bars, mark: Cell) -> Bar:
         return 100 * min(1.0, max(0.0, share)) if not math.isnan(value) else math.nan
 
     interval = math.isnan(estimate.low) or math.isnan(estimate.high)
+    if bars.unsigned and isinstance(mark, float):
+        mark = math.copysign(mark, estimate.value)
     return Bar(
         zero=place(0.0),
         value=place(estimate.value),

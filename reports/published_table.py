@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.table import Cell, Column, Compared, Kind, Table
 from zcbench.reports.citations import Published, PublishedColumn, PublishedRow
 from zcbench.reports.comparison import Measured, absolute, covered
@@ -55,7 +56,8 @@ def _notes(paper: Published, ours: Mapping[str, Measured]) -> tuple[str, ...]:
             said.setdefault("; ".join(ours[key].differences), []).append(key)
     return (
         "Ours first, then the published figure, which stands alone where nothing was measured here. ≠: the published "
-        "figure lies outside our 95 % interval, its rounding allowed for. The tables below have the intervals.",
+        "figure lies outside our 95 % interval, its rounding allowed for; the sign needs an interval, which estimates "
+        f"on fewer than {FEWEST} architectures do not have. The tables below have the intervals.",
         f"{paper.citation}.",
         *(f"What differs, {_keys(keys, order)}: {text}." for text, keys in said.items()),
         *_caveats(paper, list(paper.columns.values())),

@@ -39,7 +39,7 @@ def section(data: ReportInput) -> Section:
             table = comparison(measured, statistic)
             if table.rows:
                 tables.append(table)
-                bars.append(_scale(table))
+                bars.append(_scale(table, unsigned=published()[measured.request.published].absolute))
     return Section(
         title="Reproduction",
         anchor="reproduction",
@@ -92,7 +92,7 @@ def comparison(measured: Measured, statistic: str) -> Table:
         Column("printed", "Printed as"),
         Column("published", "|Published|" if paper.absolute else "Published", Kind.NUMBER, paper.digits),
         Column("ours", f"Ours, {title}", Kind.ESTIMATE, 2),
-        Column("difference", "Difference", Kind.NUMBER, 2),
+        Column("difference", "|Ours| − |Published|" if paper.absolute else "Difference", Kind.NUMBER, 2),
         Column("covered", "Covered"),
         Column("note", "Note"),
         Column("differs", "What differs"),
@@ -108,17 +108,23 @@ def _notes(paper: Published, column: PublishedColumn) -> tuple[str, ...]:
     batch = f"batch {column.batch_size}" if column.batch_size else "batch size not recorded here"
     settings = (
         f"Published on {plural(column.architectures, 'architecture')} "
-        f"({in_words(column.population)}); truth: {column.truth}; {batch}; "
+        f"({in_words(column.population)}); truth: {column.truth or 'not recorded here'}; {batch}; "
         f"initialisation: {paper.init_text}; {plural(paper.runs, 'run')}."
     )
-    signs = ("Printed without signs: the absolute value of ours is compared.",) if paper.absolute else ()
+    unsigned = (
+        "Printed without signs: the published value has none, so the difference is that of the absolute values, and "
+        "the mark is drawn on the side of ours."
+    )
+    signs = (unsigned,) if paper.absolute else ()
     return (f"{paper.citation}.", settings, *signs, *column.caveats, *paper.caveats)
 
 
-def _scale(table: Table) -> Bars:
-    """Bars on a scale that holds every published figure and every whisker."""
+def _scale(table: Table, *, unsigned: bool) -> Bars:
+    """Bars on a scale that holds every published figure, on our side where it has no sign, and every whisker."""
     ends = [0.0]
     for _, _, printed, ours, *_ in table.rows:
         assert isinstance(ours, Estimate)
-        ends += [v for v in (printed, ours.low, ours.value) if isinstance(v, float) and not math.isnan(v)]
-    return Bars(table.name, "ours", lower_end(ends), 1.0, mark="published")
+        assert isinstance(printed, float)
+        mark = math.copysign(printed, ours.value) if unsigned else printed
+        ends += [v for v in (mark, ours.low, ours.value) if isinstance(v, float) and not math.isnan(v)]
+    return Bars(table.name, "ours", lower_end(ends), 1.0, mark="published", unsigned=unsigned)

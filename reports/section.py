@@ -58,6 +58,7 @@ class Bars:
         high: value at the right end.
         reference: a value drawn as a line through every bar, e.g. the noise ceiling.
         mark: name of a column of numbers that are marked on the same scale, row by row.
+        unsigned: whether these numbers have no sign, and are marked on the side of the row's own bar.
     """
 
     table: str
@@ -66,6 +67,7 @@ class Bars:
     high: float
     reference: float | None = None
     mark: str | None = None
+    unsigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
