@@ -25,12 +25,13 @@ BUSY_SECONDS = 60.0
 EXPORT_COLUMNS = (
     "benchmark", "architecture", "metric", "version", "dataset", "batch_size", "init", "init_seed",
     "value", "outcome", "reason", "seconds_standalone", "seconds_marginal",
+    "space", "recipe", "split", "preprocessing", "network", "resolution",
 )  # fmt: skip
-"""Columns of an export, in this order; scripts rely on them."""
+"""Columns of an export, in this order; scripts rely on them. ``recipe`` is its digest."""
 
 _TYPES = {
     "version": "int64", "batch_size": "int64", "init_seed": "int64", "value": "float64",
-    "seconds_standalone": "float64", "seconds_marginal": "float64",
+    "seconds_standalone": "float64", "seconds_marginal": "float64", "resolution": "int64",
 }  # fmt: skip
 """Types of the columns that hold numbers, also where there is no row."""
 
@@ -245,13 +246,14 @@ class Store:
             return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query)]
 
     def frame(self) -> pd.DataFrame:
-        """Return all rows as a table with the columns of an export, plus ``space`` and ``recipe`` (its digest)."""
+        """Return all rows as a table with the columns of an export."""
         rows = [
             (s.benchmark, s.architecture, s.metric, s.version, s.recipe.dataset, s.recipe.batch_size,
              s.recipe.init.split("@")[0], s.recipe.init_seed, s.value, str(s.outcome), s.reason,
-             s.seconds.standalone, s.seconds.marginal, s.space, s.recipe.digest) for s in self.scores()
+             s.seconds.standalone, s.seconds.marginal, s.space, s.recipe.digest, s.recipe.split,
+             s.recipe.preprocessing, s.recipe.network, s.recipe.resolution) for s in self.scores()
         ]  # fmt: skip
-        frame = pd.DataFrame(rows, columns=[*EXPORT_COLUMNS, "space", "recipe"])
+        frame = pd.DataFrame(rows, columns=list(EXPORT_COLUMNS))
         with self._intact():
             return frame.astype(_TYPES)
 

@@ -82,6 +82,7 @@ class Recipe:
         init_seed: seed of the initialisation.
         dtype: floating-point type of the shared passes.
         network: how the space built its networks, ``cells=8,channels=32``; empty where there is no choice.
+        resolution: height and width of the images, where somebody chose them; 0: those of the dataset.
     """
 
     dataset: str
@@ -94,15 +95,17 @@ class Recipe:
     init_seed: int
     dtype: str = "float32"
     network: str = ""
+    resolution: int = 0
 
     def to_json(self) -> str:
-        """Return the recipe as canonical JSON (sorted keys, no spaces); an empty ``network`` is left out.
+        """Return the recipe as canonical JSON (sorted keys, no spaces), without what nobody chose.
 
         So a recipe of a space without a choice has the digest that it had before networks could be chosen.
         """
         content = asdict(self)
-        if not self.network:
-            del content["network"]
+        for name in ("network", "resolution"):
+            if not content[name]:
+                del content[name]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @property

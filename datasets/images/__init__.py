@@ -110,7 +110,10 @@ def load(
         inputs = resized(inputs, resolution)
         said += f", {resolution}x{resolution}" + ("" if dataset == "gaussian" else f" (bilinear, from {info.side})")
     targets = pixels.labels[chosen]
-    return Batch(np.ascontiguousarray(inputs), targets, info.classes, dataset, pixels.split, said, seed)
+    return Batch(
+        np.ascontiguousarray(inputs), targets, info.classes, dataset, pixels.split, said, seed,
+        resolution=resolution or 0,
+    )  # fmt: skip
 
 
 def _read(info: DatasetInfo, folder: Path | None) -> Pixels:

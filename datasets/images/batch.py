@@ -39,6 +39,7 @@ class Batch:
         preprocessing: how pixels became inputs, in words.
         seed: seed of the draw.
         task: what the network predicts; None: the class of every image.
+        resolution: height and width of an input, where somebody chose them; 0: those of the dataset.
     """
 
     inputs: NDArray[np.float32]
@@ -49,6 +50,7 @@ class Batch:
     preprocessing: str
     seed: int
     task: Task | None = None
+    resolution: int = 0
 
     def __len__(self) -> int:
         return len(self.targets)

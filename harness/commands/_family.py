@@ -9,12 +9,14 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.harness import options
 from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
 
-KEY = ["dataset", "batch_size", "init", "kin"]
+KEY = ["dataset", "batch_size", "init", "kin", "network", "resolution"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Wanted:
         batch_size: N.
         init: name of the initialisation.
         network: options of the networks, ``name=value,...``.
+        resolution: height and width of the images.
         architectures: ids.
         metrics: names with their parameters.
         recipes: digests.
@@ -36,6 +39,7 @@ class Wanted:
     batch_size: int | None = None
     init: str | None = None
     network: str | None = None
+    resolution: int | None = None
     architectures: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
     recipes: frozenset[str] | None = None
@@ -50,19 +54,24 @@ class Family:
         frame: the rows, with the columns of an export.
         recipe: the recipe of one of its seeds.
         seeds: number of initialisation seeds.
+        unlike: in what the scored networks and images differ from those that the benchmark trained, in words.
     """
 
     frame: pd.DataFrame
     recipe: Recipe
     seeds: int
+    unlike: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Say in one sentence how the scores were made."""
         r = self.recipe
+        balanced = "" if "at random" in r.preprocessing else "class-balanced "
+        sized = f", {r.resolution}x{r.resolution}" if r.resolution else ""
+        differs = f"; unlike what the benchmark trained: {'; '.join(self.unlike)}" if self.unlike else ""
         return (
-            f"{r.dataset} images ({r.split} split), one class-balanced mini-batch of {r.batch_size}, "
+            f"{r.dataset} images ({r.split} split{sized}), one {balanced}mini-batch of {r.batch_size}, "
             f"initialisation {r.init}, {self.seeds} seed{'s' if self.seeds > 1 else ''}, {r.dtype}; {r.preprocessing}"
-            f"{f'; networks with {r.network}' if r.network else ''}"
+            f"{f'; networks with {r.network}' if r.network else ''}{differs}"
         )
 
 
@@ -112,13 +121,36 @@ class Stored:
         if target in self.tasks:
             frame = frame[frame["recipe"].map(self._task) == target]
         elif self.tasks:
-            click.echo(f"note: no networks of {self.benchmark} were scored for the task {target}", err=True)
+            raise ZcbenchError(
+                f"no networks of {self.benchmark} were scored for the task {target}, but for {', '.join(self.tasks)}: "
+                f"score some (zcbench score --task {target}), or take another --target"
+            )
         frame = complete_seeds(_one_kind(frame, self.prefer))
         recipe = self.recipes[frame["recipe"].iloc[0]]
-        return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, int(frame["init_seed"].nunique()))
+        seeds = int(frame["init_seed"].nunique())
+        space = find_benchmark(self.benchmark).space
+        return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, seeds, unlike(space, recipe))
 
     def _task(self, digest: str) -> str:
         return options.split(self.recipes[digest].network).get("task", "")
+
+
+def unlike(space: SearchSpace, recipe: Recipe) -> tuple[str, ...]:
+    """Say in what scored networks and images differ from those that the benchmark trained.
+
+    Args:
+        space: the search space, as the benchmark trained it.
+        recipe: how the scores were made.
+    """
+    own = options.split(options.joined(space.network))
+    chosen = {k: v for k, v in options.split(recipe.network).items() if k != "task" and v != own.get(k, v)}
+    found = []
+    if chosen:
+        before = options.joined({k: own[k] for k in chosen})
+        found.append(f"networks with {options.joined(chosen)} instead of {before}")
+    if space.resolution is not None and recipe.resolution != space.resolution:
+        found.append(f"{recipe.resolution}x{recipe.resolution} instead of {space.resolution}x{space.resolution} pixels")
+    return tuple(found)
 
 
 def benchmarks_in(store: Store, asked: Sequence[str]) -> list[str]:
@@ -161,6 +193,10 @@ def _only(frame: pd.DataFrame, wanted: Wanted, recipes: Mapping[str, Recipe]) ->
             if not (frame[column] == value).any():
                 raise unknown(f"{column} in this store", str(value), map(str, frame[column].unique()))
             frame = frame[frame[column] == value]
+    if wanted.resolution is not None:
+        if not (frame["resolution"] == wanted.resolution).any():
+            raise unknown("resolution in this store", str(wanted.resolution), map(str, frame["resolution"].unique()))
+        frame = frame[frame["resolution"] == wanted.resolution]
     if wanted.recipes is not None:
         frame = frame[frame["recipe"].isin(wanted.recipes)]
     if wanted.network is not None:
@@ -181,14 +217,20 @@ def _sizes(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.Series:
     return pd.concat([sizes[of_target], sizes[~of_target]])
 
 
+def _named(kind: tuple[object, ...]) -> str:
+    dataset, batch_size, init, _, network, resolution = kind
+    sized = f" at {resolution}x{resolution}" if resolution else ""
+    return f"{dataset}{sized}, batch {batch_size}, {init}{f', {network}' if network else ''}"
+
+
 def _one_kind(frame: pd.DataFrame, prefer: tuple[str, ...]) -> pd.DataFrame:
     sizes = _sizes(frame, prefer)
     chosen = sizes.index[0]
     if len(sizes) > 1:
-        others = "; ".join(f"{d}, batch {b}, {i}: {n} rows" for (d, b, i, _), n in sizes.iloc[1:].items())
+        others = "; ".join(f"{_named(kind)}: {n} rows" for kind, n in sizes.iloc[1:].items())
         click.echo(
-            f"note: taking the scores on {chosen[0]}, batch {chosen[1]}, {chosen[2]} ({sizes.iloc[0]} rows); the store "
-            f"also holds {others}: choose with --dataset, --batch-size, --init and --network",
+            f"note: taking the scores on {_named(chosen)} ({sizes.iloc[0]} rows); the store also holds {others}: "
+            "choose with --dataset, --batch-size, --init, --network and --resolution",
             err=True,
         )
     return frame[(frame[KEY] == list(chosen)).all(axis=1)]

@@ -109,7 +109,8 @@ def truth() -> Callable[[F], F]:
         click.option("--epochs", multiple=True, metavar="N", help="Length of the training; default: the longest."),
         click.option("--costs", is_flag=True, help="Also relate the metrics to latency and energy on hardware, where "
                      "the ground truth has them (HW-NAS-Bench)."),
-        click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead."),
+        click.option("--truth", "truth_file", type=PATH, metavar="FILE", help="A tidy Parquet table to use instead, or "
+                     "the folder of a surrogate ensemble of NAS-Bench-301."),
     )  # fmt: skip
 
 
@@ -140,6 +141,7 @@ def family() -> Callable[[F], F]:
         click.option("--batch-size", type=int, metavar="N", help="Only scores of this batch size."),
         click.option("--init", metavar="NAME", help="Only scores of this initialisation."),
         click.option("--network", metavar="NAME=VALUE,...", help="Only scores of networks that were built so."),
+        click.option("--resolution", type=int, metavar="N", help="Only scores on images of N x N."),
     )
 
 

@@ -16,7 +16,7 @@ from zcbench.harness.commands import _studying
 from zcbench.harness.commands._family import Family, Wanted, read_stored
 from zcbench.harness.commands._studying import Statistics, TruthOptions, is_cost
 from zcbench.harness.environment import package_version, revision, source_digest
-from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
@@ -57,9 +57,39 @@ def pair(store: Store, benchmark: str, wanted: Wanted, options: TruthOptions) ->
     return Studied(found, table, tuple((target, stored.family(target.dataset)) for target in targets))
 
 
+def pairs(
+    store: Store, wanted: Mapping[str, Wanted], options: TruthOptions, *, named: bool
+) -> tuple[list[Studied], dict[str, str]]:
+    """Pair the scores of several benchmarks with their ground truth.
+
+    Args:
+        store: the store.
+        wanted: which of the scores, by benchmark.
+        options: which ground truth.
+        named: whether somebody named the benchmarks. If not, one without ground truth is left out, and said so.
+
+    Returns:
+        The benchmarks, and why others were left out.
+
+    Raises:
+        MissingFileError: if the ground truth of a named benchmark is not there, or none is.
+    """
+    found: list[Studied] = []
+    without: dict[str, str] = {}
+    for name, chosen in wanted.items():
+        try:
+            found.append(pair(store, name, chosen, options))
+        except MissingFileError as error:
+            without[name] = str(error)
+            if named or len(without) == len(wanted):
+                raise
+            click.echo(f"note: {name} is left out: {error}", err=True)
+    return found, without
+
+
 def make_report(
     store_path: Path, wanted: Mapping[str, Wanted], options: TruthOptions, how: Statistics, out: Path, *,
-    title: str | None,
+    title: str | None, named: bool = True,
 ) -> tuple[Path, list[Analysis]]:
     """Analyse a store and write the report.
 
@@ -70,13 +100,16 @@ def make_report(
         how: policy, population and resamples.
         out: folder of the report.
         title: its title; None for one that names the benchmarks.
+        named: see `pairs`.
 
     Returns:
         The path of index.html and the analyses behind it.
     """
     with Store(store_path, create=False) as store:
-        studied = [pair(store, benchmark, chosen, options) for benchmark, chosen in wanted.items()]
+        studied, without = pairs(store, wanted, options, named=named)
         provenance = _provenance(store, studied)
+    if without:
+        provenance["left out"] = without
     provenance["statistics"] = {
         "undefined scores": how.undefined, "population": how.population,
         "bootstrap": f"{how.resamples} resamples, seed 0",
@@ -118,7 +151,7 @@ def _measured(one: Studied, how: Statistics) -> list[reproduction.Measured]:
             measured.append(
                 reproduction.measure(
                     request, done[key], images=family.recipe.dataset, batch_size=family.recipe.batch_size,
-                    init=family.recipe.init, truth=truth,
+                    init=family.recipe.init, truth=truth, others=family.unlike,
                 )
             )
     return measured

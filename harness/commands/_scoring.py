@@ -111,6 +111,8 @@ def configured(
     for name in asked if len(spaces) > 1 else ():
         if name not in known:
             raise unknown("network option", name, known)
+    if setting.tasks and "task" in asked:
+        raise ZcbenchError("--task and --network task=... say the same thing twice: give one of them")
     if setting.tasks and "task" not in known:
         raise ZcbenchError("--task is for benchmarks whose networks have one; none of these has")
     result = []

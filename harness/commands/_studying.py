@@ -70,6 +70,11 @@ class TruthOptions:
         check_targets(benchmarks, found)
         return found
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Datasets or tasks of the targets."""
+        return tuple(split_target(target)[0] for target in self.targets)
+
     def source_of(self, benchmark: str) -> str | None:
         """Return the source that is asked for."""
         return self.source.get(benchmark, self.source.get(""))
@@ -134,6 +139,8 @@ def choose_targets(
         done = [task for task in tasks if task in table.datasets]
         names = done or ([dataset] if dataset in known else known or table.datasets[:1])
     targets = [_select(found, table, options, name) for name in dict.fromkeys(names)]
+    if all(is_cost(target) for target in targets):  # what something costs says nothing without how good it is
+        targets = [_select(found, table, options, name) for name in dict.fromkeys(t.dataset for t in targets)] + targets
     return targets + (_costs(found, table, options, targets) if options.costs else [])
 
 
@@ -203,7 +210,14 @@ def check_truth(jobs: Sequence[Job], options: TruthOptions, population: str) -> 
         ids = [a.id for a in mine[0].architectures]
         tasks = [str(task) for job in mine if (task := job.space.network.get("task"))]
         table = load(found, options, ids)
-        check_overlap(choose_targets(found, table, options, dataset=mine[0].batch.dataset, tasks=tasks), ids)
+        targets = choose_targets(found, table, options, dataset=mine[0].batch.dataset, tasks=tasks)
+        for target in targets:
+            if tasks and target.dataset not in tasks:
+                raise ZcbenchError(
+                    f"the target {target.dataset} is not a task of the networks, which is {', '.join(tasks)}: give the "
+                    "same names to --task and --target, or only one of them"
+                )
+        check_overlap(targets, ids)
 
 
 def check_overlap(targets: Sequence[Target], architectures: Sequence[str]) -> None:

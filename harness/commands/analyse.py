@@ -23,9 +23,9 @@ from zcbench.harness.store import Store
               help="Folder for correlations.csv and analysis.json.")  # fmt: skip
 def command(
     *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
-    network: str | None, targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...],
-    epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str, population: str,
-    resamples: int, out: Path,
+    network: str | None, resolution: int | None, targets: tuple[str, ...], sources: tuple[str, ...],
+    splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str,
+    population: str, resamples: int, out: Path,
 ) -> None:
     """Compute every statistic of every metric with its interval, as correlations.csv and analysis.json.
 
@@ -38,9 +38,9 @@ def command(
     with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
         options = _studying.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
-        wanted = Wanted(dataset, batch_size, init, network, prefer=targets)
-        for name in names:
-            analyses += _reporting.pair(store, name, wanted, options).analyses(how)
+        wanted = Wanted(dataset, batch_size, init, network, resolution, prefer=options.datasets)
+        for one in _reporting.pairs(store, dict.fromkeys(names, wanted), options, named=bool(benchmarks))[0]:
+            analyses += one.analyses(how)
     csv, _ = write(analyses, out)
     for analysis in analyses:
         _show(analysis)

@@ -22,9 +22,9 @@ from zcbench.harness.store import Store
               help="Folder for index.html, report.md and tables/.")  # fmt: skip
 def command(
     *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, batch_size: int | None, init: str | None,
-    network: str | None, targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...],
-    epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str, population: str,
-    resamples: int, title: str | None, out: Path,
+    network: str | None, resolution: int | None, targets: tuple[str, ...], sources: tuple[str, ...],
+    splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str,
+    population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
     """Analyse a store and write a self-contained page that opens from disk.
 
@@ -36,6 +36,6 @@ def command(
         names = benchmarks_in(store, benchmarks)
     options = _studying.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
     how = _studying.Statistics(undefined, population, resamples)
-    wanted = dict.fromkeys(names, Wanted(dataset, batch_size, init, network, prefer=targets))
-    page, _ = _reporting.make_report(store_path, wanted, options, how, out, title=title)
+    wanted = dict.fromkeys(names, Wanted(dataset, batch_size, init, network, resolution, prefer=options.datasets))
+    page, _ = _reporting.make_report(store_path, wanted, options, how, out, title=title, named=bool(benchmarks))
     click.echo(f"written: {page}")

@@ -53,7 +53,7 @@ def command(
     with Store(out / "scores.sqlite") as store:
         _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed))
     page, analyses = _reporting.make_report(
-        out / "scores.sqlite", _wanted(jobs, targets), truth,
+        out / "scores.sqlite", _wanted(jobs, truth.datasets), truth,
         _studying.Statistics(undefined, population, resamples), out / "report", title=title,
     )  # fmt: skip
     write(analyses, out / "analysis")
@@ -61,7 +61,7 @@ def command(
     click.echo(f"the numbers: {out / 'analysis' / 'correlations.csv'}")
 
 
-def _wanted(jobs: list[Job], targets: tuple[str, ...]) -> dict[str, Wanted]:
+def _wanted(jobs: list[Job], prefer: tuple[str, ...]) -> dict[str, Wanted]:
     """The folder may hold more, from another run: the report is about what was asked for now."""
     wanted = {}
     for name in dict.fromkeys(job.benchmark for job in jobs):
@@ -69,6 +69,6 @@ def _wanted(jobs: list[Job], targets: tuple[str, ...]) -> dict[str, Wanted]:
         wanted[name] = Wanted(
             architectures=frozenset(a.id for job in mine for a in job.architectures),
             metrics=frozenset(m.key for job in mine for m in job.metrics),
-            recipes=frozenset(recipe.digest for job in mine for recipe in job.recipes()), prefer=targets,
+            recipes=frozenset(recipe.digest for job in mine for recipe in job.recipes()), prefer=prefer,
         )  # fmt: skip
     return wanted

@@ -146,6 +146,8 @@ def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.Capt
         (("--benchmark", "nasbench201", "--sample", "1", "--epochs", "many"), "--epochs is a whole number", 2),
         (("--benchmark", "darts", "--benchmark", "nasbench201", "--sample", "1", "--truth", "t.parquet"),
          "--truth FILE is for one benchmark", 2),
+        (("--benchmark", "transnasbench101_micro", "--task", "jigsaw", "--network", "task=normal", "--sample", "1"),
+         "say the same thing twice", 2),
         (("--benchmark", "nasbench201", "--sample", "1", "--pool", "truth", "--costs"), "no latency or energy", 3),
     ],
 )  # fmt: skip
@@ -154,6 +156,69 @@ def test_errors(line: tuple[str, ...], message: str, code: int, capsys: pytest.C
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_scores_of_one_task_are_not_held_against_another(capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("--benchmark", "transnasbench101_micro", "--pool", "truth", "--sample", "5", *QUICK)
+    assert command("run", *common, "--task", "normal", "--target", "jigsaw", "--out", "o") == 2
+    assert "the target jigsaw is not a task of the networks, which is normal" in capsys.readouterr().err
+    assert command("score", *common, "--task", "normal", "--store", "s.sqlite") == 0
+    capsys.readouterr()
+    assert command("report", "--store", "s.sqlite", "--target", "jigsaw") == 2
+    assert "no networks of transnasbench101_micro were scored for the task jigsaw" in capsys.readouterr().err
+
+
+def test_scores_say_on_what_images_and_of_what_networks_they_are(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--benchmark", "transnasbench101_macro", "--pool", "truth", "--sample", "5", "--dataset", "gaussian",
+              "--batch-size", "4", "--metrics", "params,layers", "--workers", "1", "--store", "s.sqlite")  # fmt: skip
+    for side in ("32", "40"):
+        assert command("score", *common, "--resolution", side, "--task", "normal", "--task", "jigsaw") == 0
+    assert command("export", "--store", "s.sqlite", "--out", "s.csv") == 0
+    rows = pd.read_csv("s.csv")
+    key = ["architecture", "metric", "recipe", "init_seed"]
+    assert len(rows) == 2 * 2 * 5 * 2
+    assert not rows.duplicated(key).any()
+    assert set(rows["resolution"]) == {32, 40}
+    assert set(rows["network"]) == {"task=normal", "task=jigsaw"}
+    assert rows["preprocessing"].str.contains("at random").all()
+    capsys.readouterr()
+    assert command("report", "--store", "s.sqlite", "--resolution", "32", "--resamples", "20") == 0
+    assert capsys.readouterr().err == ""
+    page = (place / "report/report.md").read_text()
+    assert "32x32 instead of 256x256 pixels" in page
+    assert command("report", "--store", "s.sqlite", "--resamples", "20") == 0
+    assert "at 32x32" in capsys.readouterr().err
+    assert command("report", "--store", "s.sqlite", "--resolution", "31") == 2
+
+
+def test_a_cost_alone_brings_the_accuracy_along(place: Path, data: Path) -> None:
+    frame = table("nasbench201")
+    frame = frame[frame["dataset"] == "cifar10"]
+    slow = frame[frame["seed"] == 0].assign(metric="edgegpu_latency", split="hardware", epochs=-1, seed=-1,
+                                            kind="measured", value=range(14))  # fmt: skip
+    TruthTable(pd.concat([frame, slow.astype({"value": float})], ignore_index=True)).write(place / "t.parquet")
+    line = ("run", "--benchmark", "nasbench201", "--truth", "t.parquet", "--pool", "truth", "--sample", "12", *QUICK)
+    assert command(*line, "--target", "cifar10/edgegpu_latency", "--resamples", "20", "--out", "o") == 0
+    assert set(pd.read_csv("o/analysis/correlations.csv")["target"]) == {"cifar10", "cifar10/edgegpu_latency"}
+    assert "edgegpu_latency" in (place / "o/report/index.html").read_text()
+
+
+def test_a_benchmark_without_truth_does_not_stop_the_others(
+    place: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    several = ("--benchmark", "nasbench101", "--benchmark", "nasbench301")
+    assert command("score", *several, "--pool", "truth", "--sample", "5", *QUICK, *SMALL, "--store", "s.sqlite") == 0
+    folder = tmp_path_factory.mktemp("less")
+    TruthTable(table("nasbench101")).write(folder / "nasbench101.parquet")
+    monkeypatch.setenv("ZCBENCH_DATA", str(folder))
+    capsys.readouterr()
+    assert command("report", "--store", "s.sqlite", "--resamples", "20") == 0
+    assert "note: nasbench301 is left out" in capsys.readouterr().err
+    assert "left out" in (place / "report/report.md").read_text()
+    assert command("report", "--store", "s.sqlite", "--benchmark", "nasbench301") == 3
 
 
 def test_a_space_too_large_to_list_needs_its_table(
