@@ -4,10 +4,11 @@ import math
 import re
 
 from zcbench.harness.analysis.ceiling import Ceiling
+from zcbench.harness.analysis.paired import COUNTS
 from zcbench.harness.analysis.result import Analysis
 from zcbench.reports.text import listed
 
-BASELINES = ("params", "flops", "layers")
+BASELINES = COUNTS
 """Counts that need no theory: what every metric has to pass."""
 
 _LOST = re.compile(r" \((\d+) undefined\)")

@@ -8,7 +8,7 @@ share a group, in which truth and controls are ranked once a resample.
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +19,14 @@ from zcbench.harness.analysis.picks import Best, TopPicks, regret
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import LEFT_OUT, why_undefined
 from zcbench.harness.analysis.resample import WeightedRanks, partial, with_resamples
-from zcbench.harness.analysis.result import SLICES
+from zcbench.harness.analysis.result import OVER_COUNTS, SLICES
 from zcbench.harness.types import Estimate
 
 CONTROLS = ("params", "flops")
 """The metrics that partial correlations are given for."""
+
+COUNTS = ("params", "flops", "layers")
+"""Counts that need no theory: what a metric is held against in ``spearman_over_counts``."""
 
 REGRETS = {"regret_top1": 1, "regret_top5": 5}
 
@@ -79,7 +82,11 @@ class _Found(NamedTuple):
 
 
 def bootstrap_estimates(population: Population, *, resamples: int, seed: int) -> dict[Key, Estimate]:
-    """Return Spearman, partial Spearman and regrets of all metrics on all slices, with their intervals.
+    """Return Spearman, partial Spearman, regrets and leads over the counts, with their intervals.
+
+    The lead is rho(metric) - max over the trivial counts of rho(count), all on the architectures for which the
+    metric and every count have a score. The best count is chosen anew in every resample, so the interval allows
+    for its choice; that a reader picks the best of many metrics is not allowed for.
 
     Args:
         population: scores and truth.
@@ -125,6 +132,7 @@ class _Request:
     n: int
     n_undefined: int
     why: str
+    rivals: tuple[int, ...] = ()
 
 
 def _plan(population: Population, groups: dict[bytes, _Group]) -> Iterator[_Request]:
@@ -146,6 +154,24 @@ def _plan(population: Population, groups: dict[bytes, _Group]) -> Iterator[_Requ
             if slice_ == "all":
                 for statistic in REGRETS:
                     yield _request((slice_, name, statistic), population, groups, members, metric, None, n_undefined)
+                yield _over_counts(name, population, groups, members, metric, n_undefined)
+
+
+def _over_counts(
+    name: str, population: Population, groups: dict[bytes, _Group], members: NDArray[np.bool_], metric: int,
+    n_undefined: int,
+) -> _Request:
+    """Ask for the lead of a metric over the best trivial count."""
+    key = ("all", name, OVER_COUNTS)
+    rivals = tuple(i for i in map(population.index, COUNTS) if i is not None)
+    if name in COUNTS or not rivals:
+        why = "a trivial count itself" if name in COUNTS else "no scores of a trivial count"
+        return _Request(key, b"", metric, None, 0, n_undefined, f"undefined: {why}")
+    both = members & (population.scores[list(rivals)] != LEFT_OUT).all(axis=0)
+    request = replace(_request(key, population, groups, both, metric, None, n_undefined), rivals=rivals)
+    if not request.why:
+        groups[request.group].metrics.update(rivals)
+    return request
 
 
 def _request(
@@ -177,6 +203,9 @@ def _samples(request: _Request, group: _Group, found: _Found) -> NDArray[np.floa
     if statistic in REGRETS:
         return found.regrets[request.metric, REGRETS[statistic]]
     rho = found.rho
+    if request.rivals:
+        best = np.fmax.reduce([rho[:, group.at[rival], 0] for rival in request.rivals])
+        return rho[:, x, 0] - best
     if request.control is None:
         return rho[:, x, 0]
     z = group.at[request.control]
@@ -186,5 +215,6 @@ def _samples(request: _Request, group: _Group, found: _Found) -> NDArray[np.floa
 def _estimate(request: _Request, samples: NDArray[np.float64]) -> Estimate:
     n, n_undefined = request.n, request.n_undefined
     if math.isnan(samples[0]):
-        return no_estimate("undefined: the control decides the ranks", n=n, n_undefined=n_undefined)
+        why = "the counts are constant" if request.rivals else "the control decides the ranks"
+        return no_estimate(f"undefined: {why}", n=n, n_undefined=n_undefined)
     return percentile(float(samples[0]), samples[1:], n=n, n_undefined=n_undefined)

@@ -24,6 +24,9 @@ CORRELATIONS = (
 PICKS = ("precision_at_10", "precision_at_10pct", "regret_top1", "regret_top5")
 """Statistics given for the slice ``all`` only."""
 
+OVER_COUNTS = "spearman_over_counts"
+"""Spearman less the best one of the trivial counts; for the slice ``all`` only. See ``paired``."""
+
 COLUMNS = (
     "benchmark", "target", "source", "population", "slice", "metric", "statistic",
     "value", "low", "high", "n", "n_undefined",
@@ -135,9 +138,9 @@ class Analysis:
             raise unknown("metric", metric, self.table.metrics)
         if slice not in SLICES:
             raise unknown("slice", slice, SLICES)
-        if statistic in PICKS:
+        if statistic in (*PICKS, OVER_COUNTS):
             raise ZcbenchError(f'{statistic} exists for the slice "all" only')
-        raise unknown("statistic", statistic, (*CORRELATIONS, *PICKS))
+        raise unknown("statistic", statistic, (*CORRELATIONS, *PICKS, OVER_COUNTS))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a row with the columns of correlations.csv."""

@@ -12,7 +12,7 @@ from zcbench.harness.analysis.pairwise import metric_matrix, stability
 from zcbench.harness.analysis.picks import precision_of_codes
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import Codes, Policy, check_policy, why_undefined
-from zcbench.harness.analysis.result import CORRELATIONS, PICKS, SLICES, Analysis, Row
+from zcbench.harness.analysis.result import CORRELATIONS, OVER_COUNTS, PICKS, SLICES, Analysis, Row
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate
 
@@ -63,7 +63,7 @@ def analyse(
     rows = [
         Row(table.benchmark, table.target, table.source, table.population, slice_, name, statistic,
             found[slice_, name, statistic])
-        for slice_ in SLICES for name in population.metrics for statistic in (*CORRELATIONS, *PICKS)
+        for slice_ in SLICES for name in population.metrics for statistic in (*CORRELATIONS, *PICKS, OVER_COUNTS)
         if (slice_, name, statistic) in found
     ]  # fmt: skip
     return Analysis(

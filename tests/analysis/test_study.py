@@ -8,7 +8,8 @@ from scipy import stats
 from zcbench.harness.analysis import correlation, picks
 from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.ranks import Policy
-from zcbench.harness.analysis.result import COLUMNS, CORRELATIONS, PICKS, SLICES
+from zcbench.harness.analysis.resample import with_resamples
+from zcbench.harness.analysis.result import COLUMNS, CORRELATIONS, OVER_COUNTS, PICKS, SLICES
 from zcbench.harness.analysis.study import analyse
 from zcbench.harness.errors import ZcbenchError
 
@@ -35,7 +36,7 @@ def shuffled(table, rows, columns):
 def test_every_statistic_is_there_for_every_slice(noisy, undefined):
     found = analyse(noisy, undefined=undefined, resamples=30)
     wanted = {(s, m, c) for s in SLICES for m in noisy.metrics for c in CORRELATIONS}
-    wanted |= {("all", m, p) for m in noisy.metrics for p in PICKS}
+    wanted |= {("all", m, p) for m in noisy.metrics for p in (*PICKS, OVER_COUNTS)}
     assert {key(row) for row in found.rows} == wanted
     assert len(found.rows) == len(wanted)
     frame = found.to_frame()
@@ -233,3 +234,31 @@ def test_bad_arguments_are_one_line(noisy):
             found.estimate(*at)
     with pytest.raises(ZcbenchError):
         found.metric_matrix.estimate("good", "goood")
+
+
+def test_the_lead_over_the_counts_is_a_paired_difference(noisy):
+    """Against the same in plain scipy on the same resamples, the best count chosen anew in each."""
+    found = analyse(noisy, undefined="drop", resamples=60)
+    frame = noisy.frame()
+    for metric in ("good", "bad", "patchy"):
+        kept = frame[frame[metric].notna()]
+        draws = with_resamples(len(frame), resamples=60, seed=0)
+        leads = []
+        for w in draws:
+            rows = frame.loc[frame.index.repeat(w.astype(int))].loc[lambda f, m=metric: f[m].notna()]
+            rho = rows[[metric, "params", "flops"]].corrwith(rows["truth"], method="spearman")
+            leads.append(rho[metric] - max(rho["params"], rho["flops"]))
+        e = found.estimate(metric, OVER_COUNTS)
+        assert e.n == len(kept)
+        assert [e.value, e.low, e.high] == pytest.approx([leads[0], *np.quantile(leads[1:], [0.025, 0.975])])
+    assert found.estimate("good", OVER_COUNTS).low > 0 > found.estimate("bad", OVER_COUNTS).high
+
+
+def test_a_count_has_no_lead_over_itself(noisy, table):
+    found = analyse(noisy, undefined="drop", resamples=5)
+    assert math.isnan(found.estimate("params", OVER_COUNTS).value)
+    assert math.isnan(found.estimate("constant", OVER_COUNTS).value)
+    alone = analyse(table(noisy.truth, {"good": noisy.signed[:, 2]}), undefined="drop", resamples=5)
+    assert "no scores of a trivial count" in alone.estimate("good", OVER_COUNTS).method
+    with pytest.raises(ZcbenchError, match='for the slice "all" only'):
+        found.estimate("good", OVER_COUNTS, "top10_truth")
