@@ -100,7 +100,8 @@ def usable_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ZcbenchError(f'device "{name}" cannot be used here: try --device cpu') from error
+        reason = " ".join(str(error).split()).partition(". ")[0][:120]
+        raise ZcbenchError(f'device "{name}" cannot be used here ({reason}): try --device cpu') from error
     return device
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from zcbench.harness.types import Outcome
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+
+SILENCE = 60.0
+"""Seconds after which a run that shows no bar says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -156,21 +160,30 @@ def run_with_progress(
     """Run a job with a progress bar on standard error, and say what came of it."""
     workers = workers or cores()
     network = options.joined(job.space.network)
+    sized = f", {job.batch.resolution}x{job.batch.resolution}" if job.batch.resolution else ""
     click.echo(
-        f"{len(job.architectures)} architectures of {job.benchmark}{f' ({network})' if network else ''}, "
-        f"{len(job.metrics)} metrics, {job.seeds} seed{'s' if job.seeds > 1 else ''}; "
-        f"{job.batch.dataset} ({job.batch.split}), batch {len(job.batch.inputs)}; "
-        f"{device}, up to {workers} workers of {threads} thread{'s' if threads > 1 else ''}; store {store.path}",
+        f"{_counted(len(job.architectures), 'architecture')} of {job.benchmark}{f' ({network})' if network else ''}, "
+        f"{_counted(len(job.metrics), 'metric')}, {_counted(job.seeds, 'seed')}; "
+        f"{job.batch.dataset} ({job.batch.split}{sized}), batch {len(job.batch.inputs)}; "
+        f"{device}, up to {_counted(workers, 'worker')} of {_counted(threads, 'thread')}; store {store.path}",
         err=True,
     )
     _warn_of_single_images(job)
-    bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, disable=None, leave=True)
+    # Where nobody watches, a line now and then says how far it is.
+    watched = sys.stderr.isatty()
+    bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, leave=True, file=sys.stderr, disable=not watched)
+    started = said = time.monotonic()
     told = False
 
     def progress(done: int, total: int, interrupted: bool) -> None:
-        nonlocal told
+        nonlocal told, said
         bar.total = total
         bar.update(done - bar.n)
+        now = time.monotonic()
+        if not watched and now - said > SILENCE and done < total:
+            said = now
+            left = (now - started) / done * (total - done)
+            click.echo(f"{done} of {total} architectures, about {left / 60:.0f} min left", err=True)
         if interrupted and not told:
             told = True
             bar.write("interrupted: finishing the current chunk; Ctrl-C again stops at once", file=sys.stderr)
@@ -183,6 +196,10 @@ def run_with_progress(
         bar.close()
     _say(summary)
     return summary
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _warn_of_single_images(job: Job) -> None:

@@ -29,13 +29,13 @@ def _groups() -> None:
 
 def _benchmarks() -> None:
     for name, found in benchmarks().items():
-        populations = ", ".join(found.populations)
         click.echo(f"{name}  {len(found.space):,} architectures; trained on {', '.join(found.datasets)}")
-        click.echo(f"{'':{len(name)}}  populations: {populations}; accuracies that are meant: {found.default_split}")
+        click.echo(f"    for example {found.space.sample(1, seed=0)[0]}")
+        click.echo(f"    populations: {', '.join(found.populations)}; default split: {found.default_split}")
         help_texts = options.described(found.space)
         for option, value in found.space.network.items():
-            chosen = options.joined({option: value})
-            click.echo(f"{'':{len(name)}}  --network {chosen}: {help_texts.get(option, '')}")
+            chosen = f"--task {value}" if option == "task" else f"--network {options.joined({option: value})}"
+            click.echo(f"    {chosen}: {help_texts.get(option, '')}")
 
 
 def _datasets() -> None:
