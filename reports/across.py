@@ -9,9 +9,12 @@ from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.reports.colour_grid import colour_grid
 from zcbench.reports.critical_difference import alike, comparison, conclusion, diagram
-from zcbench.reports.order import BASELINES, role
+from zcbench.reports.order import BASELINES, FEW_ARCHITECTURES, role
 from zcbench.reports.section import Figure, ReportInput, Section, slug
 from zcbench.reports.text import listed, number, plural
+
+_REASONS = 3
+"""Up to so many reasons why metrics are not ranked are given in the lead."""
 
 
 def section(data: ReportInput) -> Section:
@@ -193,4 +196,28 @@ def headline(data: ReportInput) -> str:
         text += f"; the best trivial count is {trivial} with {words(trivial)}"
     elif trivial is not None and other is not None and other not in best:
         text += f"; the best that is no trivial count is {other} with {words(other)}"
-    return f"{text}. {' '.join(conclusion(found))}"
+    return " ".join([f"{text}.", *conclusion(found), *_left_out(data), *_few(data)])
+
+
+def _few(data: ReportInput) -> list[str]:
+    """Name the benchmarks of which only a few architectures were scored."""
+    counts = {a.table.benchmark: len(a.table.architectures) for a in data.analyses}
+    few = [f"{plural(n, 'architecture')} of {name}" for name, n in counts.items() if n < FEW_ARCHITECTURES]
+    return [f"It rests on only {listed(few)}."] if few else []
+
+
+def _left_out(data: ReportInput) -> list[str]:
+    """Name the metrics that are not ranked, with the reason: not scored somewhere, or without a Spearman."""
+    groups: dict[str, list[str]] = {}
+    for metric in rows_in_order(data)[len(data.across.metrics) :]:
+        lacks = [j for j in range(len(data.analyses)) if j not in data.across.missing[metric]]
+        scored = [j for j in lacks if metric in data.analyses[j].table.metrics]
+        absent = [j for j in lacks if j not in scored]
+        why = [f"not scored on {_named(data, tuple(absent))}"] if absent else []
+        why += [f"without a Spearman on {_named(data, tuple(scored))}"] if scored else []
+        groups.setdefault(" and ".join(why), []).append(metric)
+    if len(groups) > _REASONS:
+        names = [metric for metrics in groups.values() for metric in metrics]
+        return [f"Not ranked, for want of a Spearman on some target: {listed(names)}."]
+    said = [f"{listed(names)} ({why})" for why, names in groups.items()]
+    return [f"Not ranked: {'; '.join(said)}."] if said else []

@@ -1,6 +1,8 @@
 """Do the metrics differ over benchmarks? Friedman's test, Nemenyi's groups and their diagram, after Demšar 2006."""
 
+import itertools
 import math
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
@@ -9,10 +11,11 @@ from zcbench.harness.analysis.friedman import Friedman
 from zcbench.harness.analysis.table import Column, Kind, Table
 from zcbench.reports import svg
 from zcbench.reports.section import Figure
-from zcbench.reports.text import number, plural, probability
+from zcbench.reports.text import listed, number, plural, probability
 
 _LINE = 0.24  # inches between two labels
 _BAR = 0.13  # inches between two bars
+_NAMED = 3  # so many pairs that differ are named
 
 
 def comparison(found: Across) -> Table:
@@ -94,39 +97,38 @@ def conclusion(found: Across) -> tuple[str, ...]:
         return ("No metric has a Spearman on every target: there is nothing to rank.",)
     if len(found.metrics) < 3:
         return ("Friedman's test needs three metrics that have a Spearman on every target.",)
-    ranks = [e.value for e in found.average]
-    return (verdict(found.test, blocks(found), max(ranks) - min(ranks)),)
+    average = {m: e.value for m, e in zip(found.metrics, found.average, strict=True)}
+    return (verdict(found.test, blocks(found), average),)
 
 
-def verdict(test: Friedman, over: str, widest: float) -> str:
+def verdict(test: Friedman, over: str, average: Mapping[str, float]) -> str:
     """Return in a sentence what the comparison says.
 
     Args:
         test: of at least three metrics.
         over: what the blocks are, e.g. ``3 benchmarks``.
-        widest: difference between the best and the worst average rank.
+        average: average rank by metric, the best first.
     """
+    names = list(average)
+    ends = f"the best, {names[0]}, and the worst, {names[-1]}"
     if test.blocks < test.fewest:
         return (
-            f"With {over} nothing can be significant: even a metric that is always first does not differ from one "
-            f"that is always last (critical difference {number(test.critical_difference, 2)}, largest possible "
-            f"difference {test.metrics - 1}); for {test.metrics} metrics it takes at least {test.fewest} blocks."
+            f"With {over} nothing can be significant, not even a metric that is always first against one that is "
+            f"always last: for {test.metrics} metrics it takes at least {test.fewest} blocks."
         )
     if math.isnan(test.p):
         return f"Over {over} all metrics are tied."
     p = f"p {'' if test.p < 1e-4 else '= '}{probability(test.p, 4)}"
     if not test.rejects:
         return f"Over {over} Friedman's test finds no difference between the metrics ({p}): none is claimed."
-    difference = number(test.critical_difference, 2)
-    if widest <= test.critical_difference:
-        return (
-            f"Over {over} the metrics differ as a whole (Friedman, {p}), but no two of them can be told apart: their "
-            f"average ranks are at most {number(widest, 2)} apart, and it takes {difference}."
-        )
-    return (
-        f"Over {over} the metrics differ (Friedman, {p}): two of them do where their average ranks are more than "
-        f"{difference} apart."
-    )
+    pairs = [(a, b) for a, b in itertools.combinations(names, 2) if average[b] - average[a] > test.critical_difference]
+    head = f"Over {over} the metrics differ as a whole (Friedman, {p})"
+    if not pairs:
+        return f"{head}, but no two of them can be told apart, not even {ends}."
+    if len(pairs) <= _NAMED:
+        return f"{head}, and of single pairs {listed([f'{a} ranks above {b}' for a, b in pairs])} (Nemenyi at .05)."
+    possible = math.comb(len(names), 2)
+    return f"{head}, and {len(pairs)} of {possible} pairs do (Nemenyi at .05), widest apart {ends}."
 
 
 def diagram(found: Across) -> Figure:

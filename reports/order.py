@@ -11,6 +11,9 @@ from zcbench.reports.text import listed
 BASELINES = COUNTS
 """Counts that need no theory: what every metric has to pass."""
 
+FEW_ARCHITECTURES = 30
+"""On fewer than so many the head of the report says that there are only so many, and no precision is given."""
+
 _LOST = re.compile(r" \((\d+) undefined\)")
 """What ``intervals.percentile`` says of resamples in which the statistic does not exist."""
 

@@ -2,11 +2,12 @@
 
 import math
 
-from zcbench.harness.analysis.result import Analysis
+from zcbench.harness.analysis.intervals import FEWEST
+from zcbench.harness.analysis.result import OVER_COUNTS, Analysis
 from zcbench.reports import across
-from zcbench.reports.order import BASELINES, known_ceiling, ordered
+from zcbench.reports.order import BASELINES, FEW_ARCHITECTURES, known_ceiling, ordered
 from zcbench.reports.section import ReportInput
-from zcbench.reports.text import listed, number, phrase, plural
+from zcbench.reports.text import listed, phrase, plural
 
 _NAMES = {
     "nasbench101": "NAS-Bench-101",
@@ -21,6 +22,7 @@ _POLICIES = {
     "drop": "architectures without a score are left out of that metric's statistics, and counted",
     "worst": "an architecture without a score is ranked last by that metric, and counted",
 }
+_PAIRED = "a bootstrap paired on the same architectures"
 FEW = 4
 """Up to so many analyses each has a sentence and facts of its own at the head of the report."""
 
@@ -49,22 +51,37 @@ def summary(data: ReportInput) -> tuple[str, ...]:
 
 
 def _first(label: str, analysis: Analysis) -> str:
-    """Who ranks first, and what the count of parameters reaches."""
-    names = [m for m in ordered(analysis) if not math.isnan(_spearman(analysis, m))]
+    """Who ranks first, alone or with others of the same printed value, and what the count of parameters reaches."""
+    names = [m for m in ordered(analysis) if not math.isnan(analysis.estimate(m, "spearman").value)]
     of = plural(len(analysis.table.metrics), "metric")
     if not names:
         count = plural(len(analysis.table.architectures), "architecture")
         return f"None of {of} has a rank correlation on {count} ({label})."
     best = analysis.estimate(names[0], "spearman")
-    where = f"Spearman {phrase(best)} on {plural(best.n, 'architecture')} ({label})"
-    if names[0] in BASELINES:
+    only = "only " if best.n < FEW_ARCHITECTURES else ""
+    where = f"Spearman {phrase(best)} on {only}{plural(best.n, 'architecture')} ({label})"
+    first = [m for m in names if _printed(analysis, m) == _printed(analysis, names[0])]
+    trivial = [m for m in first if m in BASELINES]
+    if len(first) > 1:
+        head = f"{'the trivial counts ' if trivial == first else ''}{listed(first)} share the first place"
+    else:
+        head = f"{'the trivial count ' if trivial else ''}{first[0]} ranks first"
+    return f"Of {of}, {head} with {where}{_rest(analysis, names, first)}."
+
+
+def _rest(analysis: Analysis, names: list[str], first: list[str]) -> str:
+    """What the count of parameters reaches beside the first; or where the counts are first, the best that is none."""
+    if all(m in BASELINES for m in first):
         rest = next((m for m in names if m not in BASELINES), None)
-        then = f"; the best that is no such count is {rest} with {_words(analysis, rest)}." if rest else "."
-        return f"Of {of}, the trivial count {names[0]} ranks first with {where}{then}"
-    text = f"Of {of}, {names[0]} ranks first with {where}"
-    if "params" not in names:
-        return text + "."
-    return f"{text}; the count of parameters alone reaches {_words(analysis, 'params')}."
+        return f"; the best that is no such count is {rest} with {_words(analysis, rest)}" if rest else ""
+    if "params" in names and "params" not in first:
+        return f"; the count of parameters alone reaches {_words(analysis, 'params')}"
+    return ""
+
+
+def _printed(analysis: Analysis, metric: str) -> str:
+    """A Spearman as it is printed: what looks the same is called a tie."""
+    return _words(analysis, metric).partition(" ")[0]
 
 
 def _words(analysis: Analysis, metric: str) -> str:
@@ -72,19 +89,8 @@ def _words(analysis: Analysis, metric: str) -> str:
 
 
 def _second(analysis: Analysis) -> list[str]:
-    """How many metrics lie clearly above the trivial counts, and the ceiling."""
-    values = {m: analysis.estimate(m, "spearman") for m in analysis.table.metrics}
-    trivial = {m: e for m, e in values.items() if m in BASELINES and not math.isnan(e.value)}
-    sentences: list[str] = []
-    if trivial and len(trivial) < len(values):
-        name, bar = max(trivial.items(), key=lambda item: item[1].value)
-        above = [m for m, e in values.items() if m not in BASELINES and e.low > _trivial(analysis, m, list(trivial))]
-        which = f"{listed(above or ['No metric'])} {'have their' if len(above) > 1 else 'has its'}"
-        best = f"{name} with {number(bar.value, 2)}"
-        sentences.append(
-            f"{which} whole interval above what the best trivial count reaches on the same architectures "
-            f"({best} on all)."
-        )
+    """How many metrics lead the trivial counts beyond the error of the sample, and the ceiling."""
+    sentences = [_leads(analysis)] if _leads(analysis) else []
     ceiling = known_ceiling(analysis)
     if ceiling is not None:
         rests = f"from the training seeds of {ceiling.source} on {plural(ceiling.all.n, 'architecture')}"
@@ -92,16 +98,27 @@ def _second(analysis: Analysis) -> list[str]:
     return sentences
 
 
-def _trivial(analysis: Analysis, metric: str, counts: list[str]) -> float:
-    """Return the best Spearman of the trivial counts on the architectures that the metric's own one rests on."""
-    frame = analysis.table.frame()
-    if analysis.undefined == "drop":
-        frame = frame[frame[metric].notna()]
-    return float(frame[counts].corrwith(frame["truth"], method="spearman").max())
-
-
-def _spearman(analysis: Analysis, metric: str) -> float:
-    return analysis.estimate(metric, "spearman").value
+def _leads(analysis: Analysis) -> str:
+    """Which metrics are above the best trivial count: by the interval of the paired difference."""
+    leads = {m: analysis.estimate(m, OVER_COUNTS) for m in ordered(analysis) if m not in BASELINES}
+    leads = {m: e for m, e in leads.items() if not math.isnan(e.value)}
+    if not leads:
+        return ""
+    counts = [m for m in ordered(analysis) if m in BASELINES]
+    against = f"the best trivial count ({counts[0]} with {_printed(analysis, counts[0])} on all)"
+    tested = {m: e for m, e in leads.items() if not math.isnan(e.low)}
+    if not tested:
+        return f"On fewer than {FEWEST} architectures nothing is said of the difference to {against}."
+    above = [f"{m} (by {phrase(e)})" for m, e in tested.items() if e.low > 0]
+    if not above:
+        return f"No metric is above {against} with the whole 95 % interval of the difference, {_PAIRED}."
+    verb = "are" if len(above) > 1 else "is"
+    only = "Only " if len(above) < len(tested) else ""
+    return (
+        f"{only}{listed(above)} {verb} above {against} with the whole 95 % interval of the difference, {_PAIRED}; "
+        f"{plural(len(tested), 'metric')} {'were' if len(tested) > 1 else 'was'} held against it, which the intervals "
+        "do not correct for."
+    )
 
 
 def facts(data: ReportInput) -> tuple[tuple[str, str], ...]:

@@ -119,7 +119,13 @@ def test_summary_begins_with_all_benchmarks(three):
             if e.value == three.across.average[0].value]  # fmt: skip
     assert sentences[0].startswith("Over 3 targets of 3 benchmarks ")
     assert all(m in sentences[0] for m in best)
+    assert "It rests on only" not in sentences[0]
     assert all(label in text for label, text in zip(three.labels, sentences[1:], strict=True))
+
+
+def test_the_lead_says_where_it_rests_on_few(make_input):
+    lead = summary(make_input(12, benchmarks=("a", "b"), names=FEW))[0]
+    assert "It rests on only 12 architectures of a and 12 architectures of b." in lead
 
 
 def test_many_targets_are_told_in_a_table(make_input):
@@ -143,22 +149,29 @@ def test_what_only_some_targets_share_names_them(make_input):
 
 
 def test_verdicts_are_computed():
+    def ranks(*values):
+        return dict(zip("abcdefghijk", values, strict=False))
+
+    spread = ranks(*range(1, 12))
     same = np.tile(np.arange(1.0, 12.0), (2, 1))
-    few = critical_difference.verdict(friedman(same), "2 benchmarks", 10.0)
+    few = critical_difference.verdict(friedman(same), "2 benchmarks", spread)
     assert few == (
-        "With 2 benchmarks nothing can be significant: even a metric that is always first does not differ from one "
-        "that is always last (critical difference 10.68, largest possible difference 10); for 11 metrics it takes "
-        "at least 3 blocks."
+        "With 2 benchmarks nothing can be significant, not even a metric that is always first against one that is "
+        "always last: for 11 metrics it takes at least 3 blocks."
     )
-    many = friedman(np.tile(np.arange(1.0, 12.0), (9, 1)))
-    assert "two of them do where their average ranks are more than 5.03 apart" in critical_difference.verdict(
-        many, "9 benchmarks", 10.0
-    )
-    assert "no two of them can be told apart" in critical_difference.verdict(many, "9 benchmarks", 4.0)
+    many = friedman(np.tile(np.arange(1.0, 12.0), (9, 1)))  # critical difference 5.03
+    text = critical_difference.verdict(many, "9 benchmarks", spread)
+    assert text.endswith("and 15 of 55 pairs do (Nemenyi at .05), widest apart the best, a, and the worst, k.")
+    close = ranks(1, 2, 3, 4, 5, 5, 5, 5, 5, 6.5, 7.2)
+    text = critical_difference.verdict(many, "9 benchmarks", close)
+    assert text.endswith("and of single pairs a ranks above j, a ranks above k and b ranks above k (Nemenyi at .05).")
+    none = critical_difference.verdict(many, "9 benchmarks", ranks(4, *[5] * 9, 6))
+    assert none.endswith("no two of them can be told apart, not even the best, a, and the worst, k.")
     chance = friedman(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [2.0, 1.0, 3.0], [3.0, 1.0, 2.0]]))
-    assert "finds no difference" in critical_difference.verdict(chance, "4 benchmarks", 1.0)
+    assert "finds no difference" in critical_difference.verdict(chance, "4 benchmarks", ranks(1, 2, 3))
     tied = friedman(np.ones((4, 3)))
-    assert critical_difference.verdict(tied, "4 benchmarks", 0.0) == "Over 4 benchmarks all metrics are tied."
+    text = critical_difference.verdict(tied, "4 benchmarks", ranks(2, 2, 2))
+    assert text == "Over 4 benchmarks all metrics are tied."
 
 
 def test_targets_of_one_benchmark_are_called_dependent(make_input, three):
