@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zcbench.datasets.columns import LIMIT, check_text, check_whole, no_text
 from zcbench.datasets.measures import is_curve
 from zcbench.datasets.rows import Choice, Values
 from zcbench.datasets.tidy import KINDS, TEXT, TRUTH_COLUMNS, check_file, validated
@@ -72,40 +73,54 @@ class RowsInFile:
                 return None
             groups.setdefault(choice, []).append(number)
             counts[choice] = counts.get(choice, 0) + group.num_rows
-        return cls(path, groups, counts)
+        return cls(path, groups, counts) if counts else None
 
     def read(self, choice: Choice) -> Values:
         """See `zcbench.datasets.rows.Rows`."""
-        table = self._table(self._groups[choice])
-        _check_promised(table, choice, str(self._path))
+        return reading(str(self._path), lambda: self._read(choice))
+
+    def _read(self, choice: Choice) -> Values:
+        table, name = self._table(self._groups[choice]), str(self._path)
+        _check_promised(table, choice, name)
         architecture = _unified(table["architecture"])
         codes = np.concatenate([chunk.indices.to_numpy() for chunk in architecture.chunks])
         names = pd.Index(architecture.chunk(0).dictionary.to_pandas())
+        check_text("architecture", names, name)
         values = Values.of(names, codes, table["seed"].to_numpy(), table["value"].to_numpy())
-        values.check(choice, str(self._path))
+        values.check(choice, name)
         return values
 
     def seeds(self, choice: Choice) -> frozenset[int]:
         """See `zcbench.datasets.rows.Rows`."""
-        return frozenset(pc.unique(self._table(self._groups[choice], ["seed"])["seed"]).to_pylist())
+
+        def read() -> frozenset[int]:
+            found = pc.unique(self._table(self._groups[choice], ["seed"])["seed"]).to_pylist()
+            check_whole("seed", min(found), max(found), str(self._path))
+            return frozenset(found)
+
+        return reading(str(self._path), read)
 
     def frame(self, choices: Collection[Choice]) -> pd.DataFrame:
         """See `zcbench.datasets.rows.Rows`."""
-        numbers = sorted(number for choice in choices for number in self._groups[choice])
-        frame: pd.DataFrame = self._table(numbers).to_pandas(ignore_metadata=True)
-        if "kind" not in frame:
-            frame["kind"] = "trained"
-        return validated(frame, str(self._path))
+
+        def read() -> pd.DataFrame:
+            numbers = sorted(number for choice in choices for number in self._groups[choice])
+            frame: pd.DataFrame = self._table(numbers).to_pandas(ignore_metadata=True)
+            if "kind" not in frame:
+                frame["kind"] = "trained"
+            return validated(frame, str(self._path))
+
+        return reading(str(self._path), read)
 
     def _table(self, numbers: list[int], columns: Collection[str] = TRUTH_COLUMNS) -> pa.Table:
         """Read row groups, text as codes of a dictionary."""
-
-        def read() -> pa.Table:
-            with pq.ParquetFile(self._path, read_dictionary=list(TEXT)) as file:
-                present = [name for name in columns if name in file.schema_arrow.names]
-                return file.read_row_groups(numbers, present, use_threads=False)  # one column is nearly all of it
-
-        return reading(str(self._path), read)
+        with pq.ParquetFile(self._path, read_dictionary=list(TEXT)) as file:
+            present = [name for name in columns if name in file.schema_arrow.names]
+            table = file.read_row_groups(numbers, present, use_threads=False)  # one column is nearly all of it
+        table.validate(full=True)  # text that is no UTF-8, and codes beyond a dictionary
+        if not len(table):
+            raise ValueError("its row groups have no rows")
+        return table
 
 
 def _has_types(schema: pa.Schema) -> bool:
@@ -133,13 +148,20 @@ def _is_curve(column: pq.ColumnChunkMetaData) -> bool:
 
 
 def _choice(columns: dict[str, pq.ColumnChunkMetaData]) -> Choice | None:
-    """Return what a row group is of; None where it is of several things or shown to be invalid."""
+    """Return what a row group is of; None where it is of several things or shown to be invalid.
+
+    The longest and the unprintable texts are seen where they are read: statistics show two of them.
+    """
     constant: dict[str, str | int] = {"kind": "trained"}
     for name, column in columns.items():
         found = column.statistics
         if name not in TRUTH_COLUMNS:
             continue
         if found is None or not found.has_min_max or not found.has_null_count or found.null_count:
+            return None
+        if name in TEXT and not found.min:
+            return None
+        if name in ("epochs", "seed") and not -1 <= found.min <= found.max < LIMIT:
             return None
         if name in Choice._fields:
             if found.min != found.max:
@@ -149,7 +171,9 @@ def _choice(columns: dict[str, pq.ColumnChunkMetaData]) -> Choice | None:
     if str(constant["metric"]).startswith("accuracy") and not 0 <= fractions.min <= fractions.max <= 1:
         return None
     choice = Choice(**constant)  # type: ignore[arg-type]  # the schema was checked
-    return choice if choice.kind in KINDS else None
+    if choice.kind not in KINDS or any(no_text(value) for value in choice if isinstance(value, str)):
+        return None
+    return choice
 
 
 def _check_promised(table: pa.Table, choice: Choice, name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zcbench.datasets.columns import check_whole, not_finite
 from zcbench.datasets.tidy import measured_twice, no_fractions, validated
 
 
@@ -79,8 +80,13 @@ class Values:
             name: what to call their origin in an error.
 
         Raises:
-            ZcbenchError: if an accuracy is no fraction, or a measurement occurs twice.
+            ZcbenchError: if a seed is none, a value is not finite, an accuracy is no fraction, or a measurement
+                occurs twice.
         """
+        if len(self.seeds):
+            check_whole("seed", int(self.seeds.min()), int(self.seeds.max()), name)
+        if not (finite := np.isfinite(self.values)).all():
+            raise not_finite(name, self.values[~finite][0])
         if choice.metric.startswith("accuracy"):
             bad = np.flatnonzero((self.values < 0) | (self.values > 1))
             if len(bad):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from zcbench.datasets.columns import check_numbers, check_text
 from zcbench.datasets.measures import CURVE
 from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import MissingFileError, ZcbenchError
@@ -40,8 +41,7 @@ SCHEMA = pa.schema(
 """Types of the columns in a Parquet file."""
 
 TEXT = tuple(name for name in TRUTH_COLUMNS if SCHEMA.field(name).type == pa.string())
-"""Columns that hold text."""
-
+"""Columns that hold text: not empty, without control characters, of at most 5,000 characters."""
 
 def read_parquet(path: Path, *, curves: bool = False) -> pd.DataFrame:
     """Read a ground-truth table; a file without ``kind`` counts as trained.
@@ -74,12 +74,21 @@ def check_file(path: Path) -> None:
 
 
 def _read(path: Path, curves: bool) -> pd.DataFrame:
-    columns = [name for name in TRUTH_COLUMNS if name in pq.read_schema(path).names]
+    schema = pq.read_schema(path)
+    columns = [name for name in TRUTH_COLUMNS if name in schema.names]
+    for kind, name in [(schema.field(name).type, name) for name in columns]:
+        if pa.types.is_nested(kind):
+            wanted = "text" if name in TEXT else "numbers"
+            raise ZcbenchError(f"{path}: the column {name} holds {kind} instead of {wanted}")
     text = [name for name in columns if name in TEXT]
     with pq.ParquetFile(path, read_dictionary=text) as file:
+        number = file.metadata.num_rows
         groups = (file.read_row_group(index, columns) for index in range(file.num_row_groups))
         kept = [group if curves or "metric" not in columns else _without_curves(group) for group in groups]
         table = pa.concat_tables(kept) if kept else file.read(columns=columns)
+    table.validate(full=True)  # text that is no UTF-8, and codes beyond a dictionary
+    if number and not len(table):
+        raise ZcbenchError(f"{path} holds nothing but values of unfinished trainings (*{CURVE}*)")
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     if "kind" not in frame:
         frame["kind"] = "trained"
@@ -99,31 +108,47 @@ def validated(frame: pd.DataFrame, name: str) -> pd.DataFrame:
         name: what to call it in an error.
 
     Raises:
-        ZcbenchError: if columns are missing, cells are empty, accuracies are no fractions or a
-            measurement occurs twice.
+        ZcbenchError: if there are no rows, columns are missing, cells are empty, or values are not what
+            `TRUTH_COLUMNS` and `zcbench.datasets.columns` say; if accuracies are no fractions or a measurement
+            occurs twice.
     """
     missing = [column for column in TRUTH_COLUMNS if column not in frame]
     if missing:
         raise ZcbenchError(f"{name} is no ground-truth table: it lacks the columns {', '.join(missing)}")
     frame = frame[list(TRUTH_COLUMNS)]
+    if frame.columns.has_duplicates:
+        raise ZcbenchError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice")
+    if not len(frame):
+        raise ZcbenchError(f"{name} has no rows")
     empty = [column for column in TRUTH_COLUMNS if frame[column].isna().any()]
     if empty:
         raise ZcbenchError(f"{name} has empty cells in {', '.join(empty)}")
-    for column, kinds in {"epochs": "iu", "seed": "iu", "value": "f"}.items():
-        if frame[column].dtype.kind not in kinds:
-            raise ZcbenchError(f"{name}: the column {column} holds {frame[column].dtype} instead of numbers")
+    for column in TEXT:
+        check_text(column, _different(frame[column]), name)
+    for column in ("epochs", "seed", "value"):
+        check_numbers(frame[column], name)
     types = {"epochs": np.int64, "seed": np.int64, "value": np.float64} | dict.fromkeys(TEXT, "category")
     frame = frame.astype(types)
     _check_values(frame, name)
     return frame.reset_index(drop=True)
 
 
+def _different(column: pd.Series) -> list[object]:
+    """Return every value of a column at least once."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return list(column.cat.categories)
+    try:
+        return list(column.unique())
+    except TypeError:  # a list, for one, has no hash
+        return list(column)
+
+
 def _check_values(frame: pd.DataFrame, name: str) -> None:
     unknown = set(frame["kind"].cat.categories) - set(KINDS)
     if unknown:
         raise ZcbenchError(f"{name}: kind {', '.join(sorted(unknown))} is none of {', '.join(KINDS)}")
-    accuracy = frame["metric"].astype(str).str.startswith("accuracy") if len(frame) else []
-    bad = frame[accuracy & ~frame["value"].between(0, 1)] if len(frame) else frame
+    accuracy = frame["metric"].astype(str).str.startswith("accuracy")
+    bad = frame[accuracy & ~frame["value"].between(0, 1)]
     if len(bad):
         raise no_fractions(name, len(bad), bad["value"].iloc[0], bad["architecture"].iloc[0])
     twice = frame.duplicated(list(KEY))

@@ -259,9 +259,9 @@ def test_other_values_than_accuracies_may_exceed_one():
     assert losses.select("cifar10", metric="loss").mean["x"] == 2.5
 
 
-def test_an_empty_table_is_valid_but_has_nothing():
-    with pytest.raises(ZcbenchError, match='no dataset "cifar10"'):
-        TruthTable(SEEDS[:0].astype({"epochs": int, "seed": int, "value": float})).select("cifar10")
+def test_an_empty_table_is_refused():
+    with pytest.raises(ZcbenchError, match="the ground-truth table has no rows"):
+        TruthTable(SEEDS[:0].astype({"epochs": int, "seed": int, "value": float}))
 
 
 def test_two_kinds_in_one_source_are_refused():
