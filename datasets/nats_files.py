@@ -2,37 +2,99 @@
 
 The folder has one ``{index:06d}.pickle.pbz2`` for each architecture: bz2-compressed pickle of
 ``{budget: record}``, with the budgets 12 and 200 in the topology space and 01, 12 and 90 in the size space.
-The single file is a pickle of ``{arch2infos: {index: {budget: record}}, ...}``; that of the topology space
-needs about 29 GB of memory, a folder a few MB whatever its size.
+Beside them lies ``meta.pickle.pbz2``, whose ``meta_archs`` lists all architectures by index. The single file is
+a pickle of ``{arch2infos: {index: {budget: record}}, ...}``; that of the topology space needs about 29 GB of
+memory, a folder a few MB whatever its size.
 """
 
 import bz2
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, cast
 
 from zcbench.datasets import unpickle
 from zcbench.datasets.nats_record import Cell, numbers_of
 from zcbench.harness.errors import ZcbenchError
 
 FOLDER_PATTERN = "[0-9]*.pickle.pbz2"
+META = "meta.pickle.pbz2"
+
+PIECE = 64_000_000
+"""Decompressed bytes that any file may have: a record has 84 to 326 kB, the list of architectures 1.4 MB."""
+
+RATIO = 100
+"""Decompressed bytes that a single file may have beyond `PIECE`, for each of its own: records have 2.4 to 3.9,
+the list of architectures 39."""
 
 _GLOBALS: unpickle.Globals = {**unpickle.NUMPY_SCALARS, ("collections", "OrderedDict"): OrderedDict}
 
 
-def load(path: Path) -> object:
+class _Limited:
+    """What an unpickler asks of a stream, with an end to it: a few hundred bytes may decompress to gigabytes.
+
+    Args:
+        stream: the decompressed bytes.
+        limit: how many of them are read.
+        name: what to call the file in an error.
+    """
+
+    def __init__(self, stream: bz2.BZ2File, limit: int, name: str) -> None:
+        self._stream = stream
+        self._left = limit
+        self._limit = limit
+        self._name = name
+        self.peek = stream.peek  # an unpickler looks ahead by it, which counts when it takes the bytes
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes."""
+        self._expect(size)
+        return self._taken(self._stream.read(size))
+
+    def readinto(self, buffer: bytearray) -> int:
+        """Fill a buffer, as far as there are bytes."""
+        self._expect(len(buffer))
+        number = self._stream.readinto(buffer)
+        self._left -= number
+        return number
+
+    def readline(self) -> bytes:
+        """Return the bytes to the end of a line."""
+        line = self._stream.readline(min(self._left, PIECE) + 1)
+        self._expect(len(line))
+        return self._taken(line)
+
+    def _taken(self, content: bytes) -> bytes:
+        self._left -= len(content)
+        return content
+
+    def _expect(self, size: int) -> None:
+        if size > min(self._left, PIECE):
+            raise ZcbenchError(
+                f"cannot read {self._name}: it decompresses to more than {self._limit:,} bytes, or to one piece of "
+                f"more than {PIECE:,}, as no file of NATS-Bench does"
+            )
+
+
+def load(path: Path, *, ratio: int = 0) -> object:
     """Load one compressed pickle without running code from it.
+
+    Args:
+        path: the file.
+        ratio: decompressed bytes beyond `PIECE` that are read for each byte of the file.
 
     Raises:
         UnsafeFileError: if it asks for anything but dicts and numpy numbers.
-        ZcbenchError: if it is truncated, damaged or of another format.
+        ZcbenchError: if it is truncated, damaged or of another format, or decompresses to far more than the
+            official files.
     """
-    return unpickle.reading(str(path), lambda: _load(path))
+    return unpickle.reading(str(path), lambda: _load(path, PIECE + ratio * path.stat().st_size))
 
 
-def _load(path: Path) -> object:
+def _load(path: Path, limit: int) -> object:
     with bz2.open(path) as stream:
-        content = unpickle.load(stream, allowed=_GLOBALS, name=str(path))
+        limited = cast(IO[bytes], _Limited(stream, limit, str(path)))
+        content = unpickle.load(limited, allowed=_GLOBALS, name=str(path))
         if stream.read(1):  # reading to the end also checks the checksum of the last block
             raise ValueError("there is more after its end")
         return content
@@ -45,7 +107,7 @@ def read_file(path: Path) -> Iterator[Cell]:
         UnsafeFileError: if it asks to run code.
         ZcbenchError: if it is damaged or of another form.
     """
-    content = load(path)
+    content = load(path, ratio=0 if path.match(FOLDER_PATTERN) else RATIO)
     if not isinstance(content, dict) or not content:
         raise ZcbenchError(f"cannot use {path}: it holds no records of NATS-Bench")
     if all(isinstance(key, str) and key.isdigit() for key in content):
@@ -66,9 +128,34 @@ def read_file(path: Path) -> Iterator[Cell]:
 def read_folder(folder: Path) -> Iterator[Cell]:
     """Yield the records of each architecture in the ``-simple`` folder, one file in memory at a time.
 
+    Where the folder has its list of architectures, each file must hold the one that the list has at its number.
+
     Raises:
         UnsafeFileError: if a file asks to run code.
-        ZcbenchError: if a file is damaged or of another form.
+        ZcbenchError: if a file is damaged or of another form, or holds another architecture than the list.
     """
+    listed = _listed(folder / META) if (folder / META).exists() else None
     for path in sorted(folder.glob(FOLDER_PATTERN)):
-        yield from read_file(path)
+        for cell in read_file(path):
+            if listed is not None:
+                _check_listed(cell, path, listed)
+            yield cell
+
+
+def _listed(path: Path) -> Sequence[object]:
+    content = load(path)
+    names = content.get("meta_archs") if isinstance(content, dict) else None
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ZcbenchError(f'cannot use {path}: it has no list of architectures in "meta_archs"')
+    return names
+
+
+def _check_listed(cell: Cell, path: Path, listed: Sequence[object]) -> None:
+    number = path.name.partition(".")[0]
+    if not number.isdecimal() or len(number) > 9 or int(number) >= len(listed):
+        raise ZcbenchError(f"cannot use {path}: its name is no number of the {len(listed)} architectures in {META}")
+    for record in cell.records:
+        found = record.get("arch_str") if isinstance(record, Mapping) else None
+        if found != listed[int(number)]:
+            shown, expected = (ascii(name)[:120] for name in (found, listed[int(number)]))
+            raise ZcbenchError(f"cannot use {path}: its architecture is {shown}, but {META} lists {expected} there")

@@ -208,6 +208,7 @@ def test_other_paths(tmp_path):
 def test_what_occurs_twice_is_refused(tmp_path):
     out = tmp_path / "out.parquet"
     folder = folder_of(tmp_path, SHORT)
+    (folder / "meta.pickle.pbz2").unlink()  # which would say that there is no number 9
     (folder / "000009.pickle.pbz2").write_bytes((folder / "000000.pickle.pbz2").read_bytes())
     assert f"000009.pickle.pbz2: the architecture {SIZES[0]} occurs twice" in refused(folder, out)
     content = budgets(SIZES[0], epochs=SHORT)
