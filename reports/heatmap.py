@@ -1,5 +1,6 @@
 """Section: how alike the metrics rank, whatever the truth."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -67,9 +68,15 @@ def matrix(label: str, analysis: Analysis) -> Table:
 
 
 def _estimate(analysis: Analysis, first: str, second: str) -> Estimate:
-    """The entry of two metrics, with the count of architectures on which one of them has no score."""
+    """The entry of two metrics, with the count of architectures on which one of them has no score.
+
+    A metric agrees with itself by definition: that entry has no error, and no interval.
+    """
     found = analysis.metric_matrix.estimate(first, second)
-    return replace(found, n_undefined=len(analysis.table.architectures) - found.n)
+    found = replace(found, n_undefined=len(analysis.table.architectures) - found.n)
+    if first != second or math.isnan(found.value):
+        return found
+    return replace(found, value=1.0, low=math.nan, high=math.nan, method="none: a metric with itself")
 
 
 def picture(label: str, analysis: Analysis) -> Figure:

@@ -4,6 +4,7 @@ import math
 import re
 
 from zcbench.harness.analysis.ceiling import Ceiling
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.paired import COUNTS
 from zcbench.harness.analysis.result import Analysis
 from zcbench.reports.text import listed
@@ -16,6 +17,8 @@ FEW_ARCHITECTURES = 30
 
 _LOST = re.compile(r" \((\d+) undefined\)")
 """What ``intervals.percentile`` says of resamples in which the statistic does not exist."""
+
+_WORD_OF_FEWEST = {10: "ten"}.get(FEWEST, str(FEWEST))
 
 _TITLES = {
     "spearman": "Spearman",
@@ -47,6 +50,33 @@ def known_ceiling(analysis: Analysis) -> Ceiling | None:
     """Return the noise ceiling where it could be estimated."""
     ceiling = analysis.ceiling
     return None if ceiling is None or math.isnan(ceiling.all.value) else ceiling
+
+
+def without_interval(analysis: Analysis, statistics: tuple[str, ...]) -> tuple[str, ...]:
+    """Return notes that say which estimates have no interval, and why.
+
+    Args:
+        analysis: where the estimates are.
+        statistics: names of statistics over all architectures.
+    """
+    found = {
+        (statistic, metric): e
+        for statistic in statistics
+        for metric in ordered(analysis)
+        if not math.isnan((e := analysis.estimate(metric, statistic)).value) and math.isnan(e.low)
+    }
+    few = {key for key, e in found.items() if e.n < FEWEST}
+    notes = []
+    for why, keys in (
+        (f"fewer than {_WORD_OF_FEWEST} architectures", few),
+        ("too few resamples have a value", set(found) - few),
+    ):
+        if keys:
+            titles = list(dict.fromkeys(_TITLES[s] for s in statistics if any(key[0] == s for key in keys)))
+            names = [m for m in ordered(analysis) if any(key[1] == m for key in keys)]
+            whose = "" if len(names) == len(analysis.table.metrics) else f" of {listed(names)}"
+            notes.append(f"{listed(titles)}{whose}: no interval: {why}.")
+    return tuple(notes)
 
 
 def methods(analysis: Analysis, statistics: tuple[str, ...]) -> tuple[str, ...]:

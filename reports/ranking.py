@@ -10,7 +10,7 @@ from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Estimate
 from zcbench.reports.measures import Measure
-from zcbench.reports.order import known_ceiling, methods, ordered, role
+from zcbench.reports.order import known_ceiling, methods, ordered, role, without_interval
 from zcbench.reports.search_value import beyond_size, finding
 from zcbench.reports.section import Bars, ReportInput, Section, lower_end, slug
 from zcbench.reports.text import listed, phrase, plural
@@ -23,6 +23,7 @@ def section(data: ReportInput) -> Section:
     populations = _populations(data)
     for label, analysis in data.labelled():
         table = ranking(label, analysis)
+        table = replace(table, notes=(*_rests_on(analysis, several=len(data.analyses) > 1), *table.notes))
         if len(populations) > 1:
             table = replace(table, notes=(_same_architectures(analysis), *table.notes))
         tables += [table, finding(label, analysis), beyond_size(label, analysis)]
@@ -41,6 +42,12 @@ def section(data: ReportInput) -> Section:
         tables=tuple(tables),
         bars=tuple(bars),
     )
+
+
+def _rests_on(analysis: Analysis, *, several: bool) -> tuple[str, ...]:
+    """The truth of a ranking in a line, and how the scores were made where the rankings may differ in it."""
+    truth = (f"Truth: {analysis.table.truth_description}.",)
+    return (*truth, f"Scores: {analysis.table.recipe}.") if several else truth
 
 
 def _populations(data: ReportInput) -> tuple[str, ...]:
@@ -78,7 +85,8 @@ def ranking(label: str, analysis: Analysis) -> Table:
         others = tuple(analysis.estimate(metric, name) for name in ("kendall", "weighted_tau"))
         rank = None if math.isnan(spearman.value) else place
         rows.append((rank, metric, role(metric), spearman, *others, spearman.n, spearman.n_undefined))
-    notes = methods(analysis, ("spearman", "kendall", "weighted_tau"))
+    shown = ("spearman", "kendall", "weighted_tau")
+    notes = methods(analysis, shown) + without_interval(analysis, shown)
     ceiling = known_ceiling(analysis)
     if ceiling is not None:
         top = ceiling.all

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -16,6 +17,7 @@ from zcbench.reports import (
     ranking,
     reproduction,
     scatter,
+    search_value,
     stability,
 )
 from zcbench.reports.csv_tables import csv_table
@@ -24,7 +26,7 @@ from zcbench.reports.latex import latex
 from zcbench.reports.markdown import markdown
 from zcbench.reports.report import build, facts, summary
 from zcbench.reports.section import Report, ReportInput
-from zcbench.reports.text import spell
+from zcbench.reports.text import Spelt, spell
 
 MODULES = (ranking, scatter, heatmap, coverage, cost, provenance, stability, reproduction)
 THREE = ("nasbench101", "nasbench201", "nasbench301")
@@ -279,3 +281,45 @@ def test_method_notes_leave_out_what_has_no_interval(make_input):
     analysis = make_input(undefined="all").analyses[0]
     assert order.methods(analysis, ("spearman",)) == ()
     assert isinstance(analysis.estimate("nwot", "spearman"), Estimate)
+
+
+def test_every_ranking_says_what_its_truth_is(make_input):
+    (one,) = [t for t in ranking.section(make_input()).tables if t.name.startswith("ranking_")]
+    assert one.notes[0] == "Truth: cifar10 test accuracy after 200 epochs."
+    assert not any(note.startswith("Scores: ") for note in one.notes)
+    several = ranking.section(make_input(targets=("cifar10", "cifar100"))).tables[::3]
+    assert [t.notes[:2] for t in several] == [
+        (f"Truth: {name} test accuracy after 200 epochs.", "Scores: digits, batch 32, pytorch@1.")
+        for name in ("cifar10", "cifar100")
+    ]
+
+
+def test_a_missing_interval_has_a_reason(make_input, make_table):
+    few, many = (ranking.ranking("x", make_input(n).analyses[0]).notes for n in (6, 40))
+    assert any("Spearman: no interval: fewer than ten architectures." in note for note in few)
+    assert not any("no interval" in note for note in many)
+    table = make_table()
+    table.values[8:, 0], table.outcome[8:, 0] = np.nan, "undefined"
+    analysis = analyse(table, undefined="drop", resamples=20)
+    notes = ranking.ranking("x", analysis).notes
+    assert "Spearman of flops: no interval: fewer than ten architectures." in notes
+    found = search_value.finding("x", make_input(6).analyses[0])
+    assert "regret: no interval: fewer than ten architectures." in found.notes
+
+
+@pytest.mark.parametrize(("n", "shown"), [(9, False), (12, False), (29, False), (30, True)])
+def test_precision_of_few_architectures_is_not_given(make_input, n, shown):
+    table = search_value.finding("x", make_input(n).analyses[0])
+    assert ("precision_at_10" in [c.name for c in table.columns]) == shown
+    note = next(note for note in table.notes if "recision" in note)
+    assert note.startswith("Precision@k: ") == shown
+    if n == 12:
+        assert "of 12 architectures a random score would find 83 % of the best 10" in note
+
+
+def test_a_metric_agrees_with_itself_without_an_interval(make_input):
+    table = heatmap.matrix("x", make_input().analyses[0])
+    for i, row in enumerate(table.rows):
+        own, others = row[i + 1], [e for j, e in enumerate(row[1:]) if j != i]
+        assert spell(own, table.columns[i + 1]) == Spelt("1.00", numeric=True)
+        assert not any(math.isnan(e.low) for e in others)
