@@ -9,6 +9,7 @@ from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.reports.colour_grid import colour_grid
 from zcbench.reports.critical_difference import alike, comparison, conclusion, diagram
+from zcbench.reports.names import short_title
 from zcbench.reports.order import BASELINES, FEW_ARCHITECTURES, role
 from zcbench.reports.section import Figure, ReportInput, Section, slug
 from zcbench.reports.text import listed, number, plural
@@ -107,7 +108,7 @@ def average_ranks(found: Across) -> Table:
         Column("metric", "Metric"),
         Column("role", "Role"),
         Column("average_rank", "Average rank", Kind.ESTIMATE, 1),
-        *(Column(f"rank_{slug(name)}", f"Rank on {name}", Kind.NUMBER, 1) for name in found.benchmarks),
+        *(Column(f"rank_{slug(name)}", short_title(name), Kind.NUMBER, 1) for name in found.benchmarks),
     )
     of = plural(len(found.metrics), "metric")
     notes = [
@@ -122,7 +123,8 @@ def average_ranks(found: Across) -> Table:
             "say how far other architectures of these benchmarks could move the ranks, not what another benchmark "
             "would show."
         )
-    return Table("across_average_rank", "Average rank of every metric.", columns, tuple(rows), tuple(notes))
+    caption = "Average rank of every metric, and its rank on each benchmark."
+    return Table("across_average_rank", caption, columns, tuple(rows), tuple(notes))
 
 
 def not_ranked(data: ReportInput) -> Table:

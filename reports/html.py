@@ -1,5 +1,6 @@
 """Renderer: one self-contained HTML page that opens from disk."""
 
+import itertools
 from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -7,7 +8,7 @@ from markupsafe import Markup
 
 from zcbench.harness.analysis.table import Table
 from zcbench.reports.html_table import table
-from zcbench.reports.section import Bars, Report, Section
+from zcbench.reports.section import Bars, Figure, Report, Section
 
 
 def html(report: Report) -> str:
@@ -19,6 +20,7 @@ def html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["groups"] = _groups
     sections = [
         (s, [table(t, _bars(s, t), folded=t.name in s.folded) for t in s.tables]) for s in report.sections
     ]
@@ -28,6 +30,11 @@ def html(report: Report) -> str:
 
 def _template(name: str) -> str:
     return resources.files("zcbench.reports").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _groups(figures: tuple[Figure, ...]) -> list[tuple[str, list[Figure]]]:
+    """Put neighbours that are folded under the same text together."""
+    return [(fold, list(group)) for fold, group in itertools.groupby(figures, key=lambda figure: figure.fold)]
 
 
 def _bars(section: Section, of: Table) -> tuple[Bars, ...]:

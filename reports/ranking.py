@@ -41,6 +41,7 @@ def section(data: ReportInput) -> Section:
         ),
         tables=tuple(tables),
         bars=tuple(bars),
+        contents=tuple(zip(data.labels, (t.name for t in tables[::3]), strict=True)) if len(data.analyses) > 1 else (),
     )
 
 

@@ -1,6 +1,7 @@
 """Section: score against ground truth, one small plot a metric."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,9 @@ RASTER_CROWDED = 200
 CROWDED = 30_000
 """At about 115 bytes a point a page of 3.5 MB."""
 
+FOLDED_ABOVE = 3
+"""Of more targets than these the plots are folded, so that the page stays short."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 
@@ -32,8 +36,9 @@ def section(data: ReportInput) -> Section:
     """Return one plot for each metric and target, in the order of the ranking."""
     points = sum(len(a.table.architectures) * len(a.table.metrics) for a in data.analyses)
     above = RASTER_CROWDED if points > CROWDED else RASTER_ABOVE
+    fold = len(data.analyses) > FOLDED_ABOVE
     figures = tuple(
-        plot(label, analysis, metric, raster_above=above)
+        replace(plot(label, analysis, metric, raster_above=above), fold=f"The plots of {label}" if fold else "")
         for label, analysis in data.labelled()
         for metric in ordered(analysis)
         if np.isfinite(mean_score(analysis.table, metric)).any()
@@ -169,4 +174,13 @@ def _accuracy_axis(axes: Axes, height: NDArray[np.float64]) -> None:
         ticks = sorted({float(height.min()), float(height.max())})
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_yticks(ticks, [f"{100 * (1 - 10**-t):.3g}" for t in ticks])
+    axes.set_yticks(ticks, _distinct([100 * (1 - 10**-t) for t in ticks]))
+
+
+def _distinct(values: list[float]) -> list[str]:
+    """Spell values with three significant digits, or with as many as it takes to tell them apart."""
+    for digits in range(3, 10):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts

@@ -38,6 +38,8 @@ class Figure:
         alt: what the picture shows, in a sentence, for those who cannot see it.
         caption: a short line under it.
         wide: whether it takes a row of its own instead of a place among small multiples.
+        fold: what it is folded away under where that is possible, with its neighbours of the same text; empty
+            where it is always shown.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Figure:
     alt: str
     caption: str
     wide: bool = False
+    fold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Section:
         notes: sentences at its end.
         bars: columns that are drawn as bars where possible.
         folded: names of tables that repeat a figure, and may be folded away where that is possible.
+        contents: what stands under its title in the contents: labels and names of tables.
     """
 
     title: str
@@ -93,6 +97,7 @@ class Section:
     notes: tuple[str, ...] = ()
     bars: tuple[Bars, ...] = ()
     folded: tuple[str, ...] = ()
+    contents: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

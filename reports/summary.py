@@ -5,19 +5,11 @@ import math
 from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.result import OVER_COUNTS, Analysis
 from zcbench.reports import across
+from zcbench.reports.names import benchmark_title
 from zcbench.reports.order import BASELINES, FEW_ARCHITECTURES, known_ceiling, ordered
 from zcbench.reports.section import ReportInput
 from zcbench.reports.text import listed, phrase, plural
 
-_NAMES = {
-    "nasbench101": "NAS-Bench-101",
-    "nasbench201": "NAS-Bench-201",
-    "nasbench301": "NAS-Bench-301",
-    "darts": "DARTS",
-    "natsbench_size": "NATS-Bench (size)",
-    "transnasbench101_micro": "TransNAS-Bench-101 Micro",
-    "transnasbench101_macro": "TransNAS-Bench-101 Macro",
-}
 _POLICIES = {
     "drop": "architectures without a score are left out of that metric's statistics, and counted",
     "worst": "an architecture without a score is ranked last by that metric, and counted",
@@ -25,11 +17,6 @@ _POLICIES = {
 _PAIRED = "a bootstrap paired on the same architectures"
 FEW = 4
 """Up to so many analyses each has a sentence and facts of its own at the head of the report."""
-
-
-def benchmark_title(name: str) -> str:
-    """Return a benchmark's name as the field spells it; that of a plug-in as it is."""
-    return _NAMES.get(name, name)
 
 
 def default_title(analyses: tuple[Analysis, ...]) -> str:

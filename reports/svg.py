@@ -40,13 +40,16 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 
 _PIXELS = 1.47
 """Pixels for a point: 96/72, and a tenth more so that 9 points are as large as the text around."""
 
+_TAG = re.compile(r"<[^>]*>")
+_DECIMALS = re.compile(r"(\d\.\d\d)\d+")
+"""Two decimals are enough for coordinates; the labels between the tags keep theirs."""
+
 _SHORTER = (
     (re.compile(r"<!--.*?-->\s*", re.DOTALL), ""),
     # A rule for every element would reach the whole page; the head says the same for the picture.
     (re.compile(r"<defs>\s*<style.*?</style>\s*</defs>\s*", re.DOTALL), ""),
     (re.compile(r'<path d="[^"]*" style="fill: none; opacity: 0"/>\s*'), ""),
     (re.compile(r"font-family: [^;\"]*;? ?"), ""),
-    (re.compile(r"(\d\.\d\d)\d+"), r"\1"),
     (re.compile(r"\n\s*"), "\n"),
     (re.compile(re.escape(INK)), "currentColor"),
 )
@@ -90,6 +93,7 @@ def svg(figure: Canvas, name: str, alt: str) -> str:
     text = text[text.index("<svg") :].strip()
     for pattern, replacement in _SHORTER:
         text = pattern.sub(replacement, text)
+    text = _TAG.sub(lambda tag: _DECIMALS.sub(r"\1", tag.group(0)), text)
     return _own_ids(_head(text, alt), name)
 
 
