@@ -23,9 +23,10 @@ def section(data: ReportInput) -> Section:
     populations = _populations(data)
     for label, analysis in data.labelled():
         table = ranking(label, analysis)
-        table = replace(table, notes=(*_rests_on(analysis, several=len(data.analyses) > 1), *table.notes))
+        rests_on = _rests_on(analysis, several=len(data.analyses) > 1)
         if len(populations) > 1:
-            table = replace(table, notes=(_same_architectures(analysis), *table.notes))
+            rests_on += (_same_architectures(analysis),)
+        table = replace(table, notes=(*rests_on, *table.notes))
         tables += [table, finding(label, analysis), beyond_size(label, analysis)]
         bars.append(_scale(table, "spearman", known_ceiling(analysis)))
     return Section(

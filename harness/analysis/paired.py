@@ -205,7 +205,7 @@ def _samples(request: _Request, group: _Group, found: _Found) -> NDArray[np.floa
     rho = found.rho
     if request.rivals:
         best = np.fmax.reduce([rho[:, group.at[rival], 0] for rival in request.rivals])
-        return rho[:, x, 0] - best
+        return np.asarray(rho[:, x, 0] - best)
     if request.control is None:
         return rho[:, x, 0]
     z = group.at[request.control]
