@@ -22,6 +22,7 @@ TOLERANCES = {
 jacov varies with the mini-batch: the same networks on three of ours agree in rank .45 to .61, and the difference to
 NASLib's has a bootstrap standard error of about .11 on 100 cells. NASLib drew a new mini-batch for each cell; drawn
 like that, with crops and flips, ours came out at -.41 on these cells where NASLib's are at -.37, instead of -.56.
+Over all 500 cells ours is -.507 and NASLib's -.499; of samples of 100 cells, 78 % have a difference below .10.
 l2_norm follows the scale of the initial weights, which was another one (see below).
 """
 
