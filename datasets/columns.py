@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -28,12 +29,23 @@ def check_text(column: str, values: Iterable[object], name: str) -> None:
     Raises:
         ZcbenchError: with the first such value.
     """
+    values = list(values)
+    if _plainly_text(values):
+        return
     for found in values:
         value = found.item() if isinstance(found, np.generic) else found
         if reason := no_text(value):
             shown = ascii(value)
             shown = shown if len(shown) <= 80 else shown[:77] + "..."
             raise ZcbenchError(f"{name}: the column {column} holds {reason}, e.g. {shown}")
+
+
+def _plainly_text(values: list[object]) -> bool:
+    """Say quickly whether all is well with many texts; False if that has to be looked at one by one."""
+    if set(map(type, values)) != {str}:
+        return False
+    texts = cast(list[str], values)
+    return all(map(str.strip, texts)) and max(map(len, texts), default=0) <= LONGEST and "".join(texts).isprintable()
 
 
 def no_text(value: object) -> str:
