@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,10 +114,10 @@ def _get(manifest: Manifest, file: OfficialFile, target: Path, to: Path, options
         if not file.urls:
             raise _by_hand(manifest, file, to, damaged=target.is_file())
         _first_that_works(file, target, list(file.urls), options)
-    elif _is_address(options.origin):
-        _first_that_works(file, target, [_below(options.origin, file.name)], options)
+    elif (folder := _as_folder(options.origin)) is not None:
+        _copy(file, _in_folder(folder, file.name), target)
     else:
-        _copy(file, _in_folder(Path(options.origin), file.name), target)
+        _first_that_works(file, target, [_below(options.origin, file.name)], options)
     return True
 
 
@@ -169,11 +170,22 @@ def _by_hand(manifest: Manifest, file: OfficialFile, to: Path, *, damaged: bool)
     )
 
 
-def _is_address(origin: str) -> bool:
+def _as_folder(origin: str) -> Path | None:
+    """Return the folder or file of this machine that an origin names, also as ``file://``; None for an address.
+
+    Only what the user names is taken so: an address that leads on to ``file://`` is refused when it does.
+    """
     scheme, separator, _ = origin.partition("://")
-    if separator and scheme not in ("http", "https"):
-        raise ZcbenchError(f'cannot fetch from "{origin}": give an address with http:// or https://, or a folder')
-    return bool(separator)
+    if not separator:
+        return Path(origin)
+    if scheme in ("http", "https"):
+        return None
+    parts = urllib.parse.urlsplit(origin)
+    if scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
+        return Path(urllib.request.url2pathname(parts.path))
+    raise ZcbenchError(
+        f'cannot fetch from "{origin}": give an address with http:// or https://, or a folder (also file:///FOLDER)'
+    )
 
 
 def _below(origin: str, name: str) -> str:

@@ -516,7 +516,21 @@ def test_a_folder_without_the_file_and_other_protocols_are_refused(tmp_path: Pat
     there = replace(QUICK, origin=str(tmp_path))
     refused(official(), tmp_path, f"there is no file.bin in {tmp_path}", options=there, kind=MissingFileError)
     refused(official(), tmp_path, "http://", options=replace(QUICK, origin="ftp://example.org/x"))
-    refused(official(), tmp_path, "http://", options=replace(QUICK, origin="file:///etc/passwd"))
+    refused(official(), tmp_path, "file:///FOLDER", options=replace(QUICK, origin="file://example.org/x"))
+
+
+@pytest.mark.parametrize("host", ["", "localhost"])
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_folder_may_be_given_as_an_address_of_files(tmp_path: Path, host: str, what: str) -> None:
+    origin, to = tmp_path / "a folder", tmp_path / "to"
+    origin.mkdir()
+    (origin / "file.bin").write_bytes(CONTENT)
+    path = origin if what == "folder" else origin / "file.bin"
+    done = get(official(), to, replace(QUICK, origin=path.as_uri().replace("file://", f"file://{host}")))
+    assert done.new
+    assert (to / "file.bin").read_bytes() == CONTENT
+    absent = replace(QUICK, origin=(tmp_path / "absent").as_uri())
+    refused(official(), tmp_path / "other", "there is no file.bin in", options=absent, kind=MissingFileError)
 
 
 # Which file
