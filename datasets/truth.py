@@ -95,7 +95,7 @@ class TruthTable:
         first = tables[0]
         if len(tables) == 1:
             return first
-        name = " and ".join(table._name for table in tables)
+        name = f"{first._name} together with {' and '.join(table._name for table in tables[1:])}"
         parts = [part for table in tables for part in table._parts]
         check_apart(parts, name)
         return cls._of(parts, name, first._remarks)
