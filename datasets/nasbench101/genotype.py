@@ -28,7 +28,7 @@ OPERATIONS: tuple[str, ...] = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3
 
 MAX_VERTICES = 7
 MAX_EDGES = 9
-FORM = "input,operation,...,output|adjacency bits, row by row"
+FORM = "input,operation,...,output|adjacency bits, row by row; e.g. input,conv3x3-bn-relu,output|011001000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _shown(text: str) -> str:
 
 def _malformed(text: str, reason: str, hint: str = "") -> ZcbenchError:
     shown = repr(text if len(text) <= 200 else text[:197] + "...")
-    return ZcbenchError(f"malformed NAS-Bench-101 cell {shown}: {reason}.{hint or f' Form: {FORM}'}")
+    return ZcbenchError(f"malformed NAS-Bench-101 cell {shown}: {reason}.{hint} Form: {FORM}")
 
 
 def pruned(cell: Cell) -> Cell:

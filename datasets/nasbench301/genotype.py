@@ -43,6 +43,11 @@ NODES: tuple[int, ...] = (2, 3, 4, 5)
 LONGEST = 2_000
 """Characters of a genotype; the longest printed one has about 500."""
 
+FORM = (
+    "Genotype(normal=[('skip_connect', 0), ...], normal_concat=[2, 3, 4, 5], reduce=[...], "
+    "reduce_concat=[2, 3, 4, 5])"
+)
+
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_]\w*)|([0-9]{1,9})(?![\w.])|'(\w*)'|\"(\w*)\"|([()\[\],=]))", re.ASCII)
 
@@ -123,7 +128,7 @@ def _cell(text: str, name: str, edges: Sequence[object]) -> Cell:
 
 def _malformed(text: str, reason: str) -> ZcbenchError:
     shown = repr(text if len(text) <= 80 else text[:77] + "...")
-    return ZcbenchError(f"malformed DARTS genotype {shown}: {reason}")
+    return ZcbenchError(f"malformed DARTS genotype {shown}: {reason}{'' if reason.endswith('?') else '.'} Form: {FORM}")
 
 
 class _Reader:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zcbench.datasets.nasbench301.genotype import NODES, OPERATIONS, Genotype, pairs, parse_genotype
+from zcbench.datasets.nasbench301.genotype import FORM, NODES, OPERATIONS, Genotype, pairs, parse_genotype
 from zcbench.datasets.nasbench301.space import DartsSpace, Space
 from zcbench.harness.errors import ZcbenchError
 
@@ -112,7 +112,8 @@ def test_what_is_wrong_is_said_in_one_line(change, message):
 def test_long_and_deep_strings_are_refused(text):
     with pytest.raises(ZcbenchError) as caught:
         parse_genotype(text)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).endswith(f". Form: {FORM}")
 
 
 @given(st.integers(0, len(TEXT) - 1), st.sampled_from(["", "(", ")", "'", ",", "0", "9", "_", "=", "\x00", "é", "\n"]))
