@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+import pyarrow.parquet as pq
+
+from zcbench.datasets.columns import no_text
 from zcbench.datasets.truth import Remarks, TruthTable
+from zcbench.datasets.unpickle import reading
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.space import Availability, Available, Conversion, Missing, SearchSpace
 from zcbench.harness.types import Architecture
@@ -31,6 +36,63 @@ def data_folder() -> Path | None:
     """Return the folder that ``ZCBENCH_DATA`` names, or None where it is not set."""
     folder = os.environ.get("ZCBENCH_DATA")
     return Path(folder) if folder else None
+
+
+def check_tidy(path: Path, benchmark: str) -> None:
+    """Refuse what has to be converted first: a folder, and what does not begin as a Parquet file does.
+
+    What is not there, or empty, is left to the reader of tables.
+
+    Args:
+        path: what was given as ground truth.
+        benchmark: name of the benchmark that it is of.
+
+    Raises:
+        ZcbenchError: with the command that converts it.
+    """
+    if not path.is_dir():
+        if not path.is_file():
+            return
+
+        def begin() -> bytes:
+            with path.open("rb") as stream:
+                return stream.read(4)
+
+        if reading(str(path), begin) in (b"", b"PAR1"):
+            return
+    raise to_convert(path, benchmark)
+
+
+def to_convert(path: Path, benchmark: str) -> ZcbenchError:
+    """Return the error for official files that were given as ground truth."""
+    command = f"zcbench data convert {benchmark} {shlex.quote(str(path))} --out TABLE.parquet"
+    return ZcbenchError(f"{path} is not a tidy table: convert it first ({command})")
+
+
+def check_space(path: Path, space: SearchSpace) -> None:
+    """Refuse a table whose first architecture does not belong to a search space; no other one is looked at.
+
+    Raises:
+        ZcbenchError: with that architecture.
+    """
+
+    def read() -> object:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1, columns=["architecture"], use_threads=False):
+                return batch.column(0)[0].as_py()
+        return None
+
+    first = reading(str(path), read) if path.is_file() and path.stat().st_size else None
+    if not isinstance(first, str) or no_text(first):
+        return  # the reader of tables says what is wrong
+    try:
+        space.parse(first)
+    except ZcbenchError as error:
+        shown = ascii(first) if len(first) <= 200 else ascii(first[:197]) + "..."
+        raise ZcbenchError(
+            f"{path} holds architectures of another search space than {space.name}, e.g. {shown}: name the benchmark "
+            "that they are of (--benchmark)"
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +131,7 @@ class TableBenchmark:
             except ZcbenchError as error:
                 reasons.append(str(error))
         there = {entry.source for entry in found}
-        reasons = reasons or [f"no {' or '.join(self.tables)} {self._where()} has it"]
+        reasons = reasons or [self._absent(" or ".join(self.tables))]
         return found + [Missing(s, "; ".join(reasons)) for s in self.default_sources if s not in there]
 
     def truth(
@@ -84,15 +146,23 @@ class TableBenchmark:
 
         Raises:
             MissingFileError: if the table is not there.
-            ZcbenchError: if it is damaged or has no such source.
+            ZcbenchError: if it is damaged, has to be converted first, holds architectures of another search
+                space or has no such source.
         """
+        if path is not None:
+            check_tidy(path, self.name)
         paths = [path] if path is not None else self._present()
         if not paths:
+            folder, names = data_folder(), " or ".join(self.tables)
+            where = f" in {folder}" if folder else ""
+            put = f"put {names} there" if folder else f"set ZCBENCH_DATA to a folder that has {names}"
             raise MissingFileError(
-                f"there is no ground truth of {self.name} {self._where()}: give a table (--truth FILE), or put "
-                f"{' or '.join(self.tables)} there; zcbench data status {self.name} says where to get one"
+                f"there is no ground truth of {self.name}{where}: give a table (--truth FILE), or {put}; "
+                f"zcbench data status {self.name} says where to get one"
             )
         table = TruthTable.from_parquets(paths).remarked(self.known)
+        if path is not None:
+            check_space(path, self.space)
         return table if source is None else table.only(source)
 
     @property
@@ -110,6 +180,7 @@ class TableBenchmark:
         folder = data_folder()
         return [] if folder is None else [folder / name for name in self.tables if (folder / name).exists()]
 
-    def _where(self) -> str:
+    def _absent(self, what: str) -> str:
+        """Say what is missing: in the data folder, or to have one."""
         folder = data_folder()
-        return "in the folder that ZCBENCH_DATA names (it is not set)" if folder is None else f"in {folder}"
+        return f"no {what} in {folder} has it" if folder else f"set ZCBENCH_DATA to a folder that has {what}"

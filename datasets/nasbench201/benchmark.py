@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from zcbench.datasets.nasbench201 import analog, hardware
 from zcbench.datasets.nasbench201.genotype import Space, has_dead_edge, is_connected, parse_cell
-from zcbench.datasets.tables import data_folder
+from zcbench.datasets.tables import check_space, check_tidy, data_folder, to_convert
 from zcbench.datasets.truth import Remarks, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.space import Availability, Available, Conversion, Missing, SearchSpace
@@ -54,6 +54,11 @@ class NasBench201:
     def datasets(self) -> tuple[str, ...]:
         """The benchmark's datasets, and the further targets of the embedded table."""
         return OFFICIAL + tuple(name for name in analog.DATASETS if name not in OFFICIAL)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of its tables in the folder of ``ZCBENCH_DATA``: the accuracies, and costs by number of the cell."""
+        return (TABLE, *hardware.TABLES[1:])
 
     @property
     def default_sources(self) -> tuple[str, ...]:
@@ -116,7 +121,13 @@ class NasBench201:
         given = path is not None
         path = path or (None if source == analog.SOURCE else _table_in_data_folder())
         if path is not None:
+            if given:
+                check_tidy(path, self.name)
+            if given and hardware.is_columns(path):
+                raise to_convert(path, self.name)
             table = TruthTable.from_parquet(path)
+            if given:
+                check_space(path, self.space)
             table = _advised(table if given else hardware.beside(table, path.parent), analog.DATASETS, embedded)
             return table if source is None else table.only(source)
         if source in (None, analog.SOURCE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from zcbench.datasets.nasbench301 import logs
 from zcbench.datasets.nasbench301.ensemble import Ensemble, is_ensemble, open_ensemble
 from zcbench.datasets.nasbench301.kinds import with_kinds
 from zcbench.datasets.nasbench301.space import DartsSpace, Space
-from zcbench.datasets.tables import TableBenchmark, data_folder
+from zcbench.datasets.tables import TableBenchmark, data_folder, to_convert
 from zcbench.datasets.truth import Remarks, TruthTable
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.space import Availability, Available, Conversion, Missing
@@ -64,7 +65,7 @@ class NasBench301(TableBenchmark):
         """List the sources of its tables, and the ensembles in `MODEL_FOLDERS`."""
         ensembles = self._ensembles()
         listed = [entry for entry in super().availability() if entry.source not in ensembles]
-        missing = f"no folder {' or '.join(MODEL_FOLDERS)} with it {self._where()}"
+        missing = self._absent(f"the folder {' or '.join(MODEL_FOLDERS)}")
         others = [
             Missing(entry.source, missing) if isinstance(entry, Missing) and entry.source in ENSEMBLES else entry
             for entry in listed
@@ -91,15 +92,17 @@ class NasBench301(TableBenchmark):
             if folder is not None:
                 return self._predicted(open_ensemble(folder), source, architectures)
             if source not in self._in_tables():
+                data = data_folder()
+                put = f"put it into {data / MODEL_FOLDERS[0]}" if data else (
+                    f"set ZCBENCH_DATA to a folder that has it in {MODEL_FOLDERS[0]}"
+                )
                 raise MissingFileError(
-                    f"there is no surrogate ensemble of the source {source}: give its folder (--truth FOLDER), or put "
-                    f"it into {MODEL_FOLDERS[0]} {self._where()}; zcbench data status {self.name} says where to get it"
+                    f"there is no surrogate ensemble of the source {source}: give its folder (--truth FOLDER), or "
+                    f"{put}; zcbench data status {self.name} says where to get it"
                 )
         if path is not None and path.is_dir():
             if not is_ensemble(path) and next(path.rglob(logs.PATTERN), None) is not None:
-                raise ZcbenchError(
-                    f"{path} holds training logs: make a table of them first, zcbench data convert {self.name}"
-                )
+                raise to_convert(path, self.name)
             return self._predicted(open_ensemble(path), source, architectures)
         name = str(path) if path is not None else f"the ground truth of {self.name}"
         table = with_kinds(super().truth(path=path), name).remarked(self.known)
@@ -115,8 +118,8 @@ class NasBench301(TableBenchmark):
             )
         if not architectures:
             raise ZcbenchError(
-                f"the ensemble in {ensemble.folder} predicts those architectures that it is given, and no list "
-                f"of them exists: name some, e.g. a file (--architectures FILE)"
+                f"the ensemble in {ensemble.folder} predicts those architectures that it is given: add --pool space "
+                "or --architectures FILE"
             )
         remarks = replace(self.known, seeds={**self.remarks.seeds, ensemble.source: _PREDICTION})
         return TruthTable(ensemble.table(architectures), str(ensemble.folder), remarks=remarks)
@@ -147,7 +150,30 @@ NASBENCH301 = NasBench301(
 )
 """NAS-Bench-301: publications use the surrogate's prediction, which is of the validation accuracy."""
 
-DARTS = TableBenchmark(
+
+@dataclass(frozen=True, kw_only=True)
+class Darts(TableBenchmark):
+    """The trained architectures; what belongs to the surrogate benchmark is sent there."""
+
+    def truth(
+        self, *, source: str | None = None, path: Path | None = None, architectures: Sequence[str] | None = None
+    ) -> TruthTable:
+        """Load the ground truth; see `zcbench.datasets.tables.TableBenchmark.truth`."""
+        if path is not None and path.is_dir():
+            if is_ensemble(path) or next(path.rglob("surrogate_model.model"), None) is not None:
+                raise ZcbenchError(
+                    f"{path} is a surrogate ensemble, which is ground truth of nasbench301: give it with "
+                    "--benchmark nasbench301"
+                )
+            if next(path.rglob(logs.PATTERN), None) is not None:
+                raise ZcbenchError(
+                    f"{path} holds training logs of nasbench301: convert them first (zcbench data convert nasbench301 "
+                    f"{shlex.quote(str(path))} --out TABLE.parquet), and give the table with --benchmark nasbench301"
+                )
+        return TableBenchmark.truth(self, source=source, path=path, architectures=architectures)
+
+
+DARTS = Darts(
     name="darts",
     space=DartsSpace(),
     datasets=("cifar10",),

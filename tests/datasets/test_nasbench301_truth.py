@@ -101,7 +101,7 @@ def test_ensembles_in_the_data_folder_are_sources(models, monkeypatch):
 
 def test_what_is_missing_is_said(models, tmp_path, monkeypatch):
     monkeypatch.delenv("ZCBENCH_DATA", raising=False)
-    with pytest.raises(ZcbenchError, match="predicts those architectures that it is given"):
+    with pytest.raises(ZcbenchError, match=r"it is given: add --pool space or --architectures FILE$"):
         BENCHMARK.truth(path=models / "xgb_v1.0")
     with pytest.raises(ZcbenchError, match=r'is the source "nb301-xgb_v1\.0", not "naslib"'):
         BENCHMARK.truth(path=models / "xgb_v1.0", source="naslib", architectures=ASKED)
@@ -358,6 +358,6 @@ def test_what_cannot_be_converted_says_what_to_do(models, tmp_path):
     with pytest.raises(ZcbenchError, match="cannot read"):
         BENCHMARK.convert(tmp_path / "y.parquet", out)
     write_logs(tmp_path / "logs", [log(parse_genotype(ASKED[0]))])
-    with pytest.raises(ZcbenchError, match="holds training logs: make a table of them first"):
+    with pytest.raises(ZcbenchError, match="is not a tidy table: convert it first"):
         BENCHMARK.truth(path=tmp_path / "logs")
     assert not out.exists()

@@ -260,12 +260,12 @@ class Evil:
         (None, 3, "there is no ground-truth table"),
         (b"", 2, "the file is empty"),
         (b"PAR1" + b"\x00" * 50, 2, "damaged"),
-        (b"architecture,dataset\n", 2, "damaged"),
-        (pickle.dumps(Evil()), 2, "damaged"),
+        (b"architecture,dataset\n", 2, "is not a tidy table: convert it first"),
+        (pickle.dumps(Evil()), 2, "is not a tidy table: convert it first"),
         ("truncated", 2, "damaged"),
         ("other columns", 2, "lacks the columns"),
         ("percent", 2, "outside [0, 1]"),
-        ("folder", 2, "is not a file"),
+        ("folder", 2, "is not a tidy table: convert it first"),
     ],
 )
 def test_a_bad_truth_file_is_refused(
