@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zcbench.harness.commands._studying import TruthOptions, targets_of
+from zcbench.harness.commands._targets import TruthOptions, targets_of
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.types import Architecture

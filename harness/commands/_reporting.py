@@ -14,7 +14,8 @@ from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.commands import _studying
 from zcbench.harness.commands._family import Family, Wanted, read_stored
-from zcbench.harness.commands._studying import Statistics, TruthOptions, is_cost
+from zcbench.harness.commands._studying import Statistics
+from zcbench.harness.commands._targets import TruthOptions, choose_targets, is_cost, load
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.registry import metrics
@@ -52,8 +53,8 @@ def pair(store: Store, benchmark: str, wanted: Wanted, options: TruthOptions) ->
     """
     found = find_benchmark(benchmark)
     stored = read_stored(store, benchmark, wanted)
-    table = _studying.load(found, options, stored.architectures)
-    targets = _studying.choose_targets(found, table, options, dataset=stored.dataset, tasks=stored.tasks)
+    table = load(found, options, stored.architectures)
+    targets = choose_targets(found, table, options, dataset=stored.dataset, tasks=stored.tasks)
     return Studied(found, table, tuple((target, stored.family(target.dataset)) for target in targets))
 
 

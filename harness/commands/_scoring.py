@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import torch
-from tqdm import tqdm
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.harness import options
 from zcbench.harness.commands._choosing import Choice, choose
-from zcbench.harness.commands._studying import TruthOptions
+from zcbench.harness.commands._progress import Progress
+from zcbench.harness.commands._targets import TruthOptions
 from zcbench.harness.environment import cores
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
@@ -29,9 +27,6 @@ from zcbench.harness.types import Outcome
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
-
-SILENCE = 60.0
-"""Seconds after which a run that shows no bar says how far it is."""
 
 
 @dataclass(frozen=True)
@@ -169,31 +164,10 @@ def run_with_progress(
         err=True,
     )
     _warn_of_single_images(job)
-    # Where nobody watches, a line now and then says how far it is.
-    watched = sys.stderr.isatty()
-    bar = tqdm(unit="arch", smoothing=0.05, dynamic_ncols=True, leave=True, file=sys.stderr, disable=not watched)
-    started = said = time.monotonic()
-    told = False
-
-    def progress(done: int, total: int, interrupted: bool) -> None:
-        nonlocal told, said
-        bar.total = total
-        bar.update(done - bar.n)
-        now = time.monotonic()
-        if not watched and now - said > SILENCE and done < total:
-            said = now
-            left = (now - started) / done * (total - done)
-            click.echo(f"{done} of {total} architectures, about {left / 60:.0f} min left", err=True)
-        if interrupted and not told:
-            told = True
-            bar.write("interrupted: finishing the current chunk; Ctrl-C again stops at once", file=sys.stderr)
-
-    try:
+    with Progress() as progress:
         summary = run(
             job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed, progress=progress
         )
-    finally:
-        bar.close()
     _say(summary)
     return summary
 

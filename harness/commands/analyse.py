@@ -8,7 +8,7 @@ import click
 
 from zcbench.harness.analysis.output import write
 from zcbench.harness.analysis.result import Analysis
-from zcbench.harness.commands import _options, _reporting, _studying
+from zcbench.harness.commands import _options, _reporting, _studying, _targets
 from zcbench.harness.commands._family import Wanted, benchmarks_in
 from zcbench.harness.store import Store
 
@@ -37,7 +37,7 @@ def command(
     analyses = []
     with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
-        options = _studying.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
+        options = _targets.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
         wanted = Wanted(dataset, batch_size, init, network, resolution, prefer=options.datasets)
         for one in _reporting.pairs(store, dict.fromkeys(names, wanted), options, named=bool(benchmarks))[0]:
             analyses += one.analyses(how)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zcbench.harness.commands import _options, _reporting, _studying
+from zcbench.harness.commands import _options, _reporting, _studying, _targets
 from zcbench.harness.commands._family import Wanted, benchmarks_in
 from zcbench.harness.store import Store
 
@@ -34,7 +34,7 @@ def command(
     """
     with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
-    options = _studying.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
+    options = _targets.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
     how = _studying.Statistics(undefined, population, resamples)
     wanted = dict.fromkeys(names, Wanted(dataset, batch_size, init, network, resolution, prefer=options.datasets))
     page, _ = _reporting.make_report(store_path, wanted, options, how, out, title=title, named=bool(benchmarks))

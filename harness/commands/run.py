@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zcbench.harness.analysis.output import write
-from zcbench.harness.commands import _options, _reporting, _scoring, _studying
+from zcbench.harness.commands import _options, _reporting, _scoring, _studying, _targets
 from zcbench.harness.commands._choosing import Choice
 from zcbench.harness.commands._family import Wanted
 from zcbench.harness.errors import ZcbenchError
@@ -38,7 +38,7 @@ def command(
         zcbench run --out zcbench-run
     """
     sample = None if architectures is not None or everything else sample
-    truth = _studying.TruthOptions.of(benchmarks, targets, sources, splits, epochs, truth_file, costs=costs)
+    truth = _targets.TruthOptions.of(benchmarks, targets, sources, splits, epochs, truth_file, costs=costs)
     jobs = _scoring.make_jobs(
         benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
         _scoring.Setting(dataset, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,

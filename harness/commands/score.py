@@ -8,7 +8,7 @@ import click
 
 from zcbench.harness.commands import _options, _scoring
 from zcbench.harness.commands._choosing import Choice
-from zcbench.harness.commands._studying import TruthOptions
+from zcbench.harness.commands._targets import TruthOptions
 from zcbench.harness.store import Store
 
 
