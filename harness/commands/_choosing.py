@@ -58,7 +58,7 @@ def _with_truth(found: Benchmark, choice: Choice, options: TruthOptions) -> list
     try:
         targets = targets_of(found, options)
     except ZcbenchError as error:
-        if choice.pool == "truth":
+        if choice.pool == "truth" or "--pool space" in str(error):
             raise
         raise type(error)(
             f"{space.name} is too large to list, so architectures are chosen from those with a ground truth, but "
