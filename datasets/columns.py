@@ -6,6 +6,8 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from zcbench.harness.errors import ZcbenchError
 
@@ -29,6 +31,8 @@ def check_text(column: str, values: Iterable[object], name: str) -> None:
     Raises:
         ZcbenchError: with the first such value.
     """
+    if isinstance(values, pd.Index) and _plainly_printable(values):
+        return
     values = list(values)
     if _plainly_text(values):
         return
@@ -38,6 +42,21 @@ def check_text(column: str, values: Iterable[object], name: str) -> None:
             shown = ascii(value)
             shown = shown if len(shown) <= 80 else shown[:77] + "..."
             raise ZcbenchError(f"{name}: the column {column} holds {reason}, e.g. {shown}")
+
+
+def _plainly_printable(values: pd.Index) -> bool:
+    """Say the same of hundreds of thousands of names, which are slow to look at as Python objects."""
+    try:
+        texts = pa.array(values)
+        return bool(
+            pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
+        ) and not texts.null_count and bool(
+            pc.all(pc.utf8_is_printable(texts)).as_py()
+            and pc.min(pc.utf8_length(pc.utf8_trim_whitespace(texts))).as_py()
+            and pc.max(pc.utf8_length(texts)).as_py() <= LONGEST
+        )
+    except (pa.ArrowException, TypeError, ValueError):
+        return False
 
 
 def _plainly_text(values: list[object]) -> bool:
