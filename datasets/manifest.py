@@ -146,11 +146,6 @@ def manifest(name: str) -> Manifest:
     return known[name]
 
 
-def official_files(benchmark: str) -> tuple[OfficialFile, ...]:
-    """Return what the manifest of a benchmark lists, in its order; nothing where it has no manifest."""
-    return next((found.files for found in manifests().values() if benchmark in found.names), ())
-
-
 def _read(path: Path) -> Manifest:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

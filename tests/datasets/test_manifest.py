@@ -9,7 +9,7 @@ import pytest
 from zcbench.datasets import images, manifest
 from zcbench.datasets.images import cifar, imagenet16
 from zcbench.datasets.inventory import in_words, look, size
-from zcbench.datasets.manifest import FOLDER, KINDS, Manifest, OfficialFile, manifests, official_files
+from zcbench.datasets.manifest import FOLDER, KINDS, Manifest, OfficialFile, manifests
 from zcbench.datasets.registry import benchmarks
 from zcbench.harness.errors import ZcbenchError
 
@@ -28,14 +28,10 @@ def test_every_benchmark_has_a_manifest_of_its_sources() -> None:
     for name, benchmark in benchmarks().items():
         if not of_package(name):
             continue
-        files = official_files(name)
+        files = manifest.manifest(name).files
         assert files, name
         for file in files:
             assert file.source in benchmark.default_sources, (name, file.source)
-
-
-def test_a_benchmark_without_manifest_lists_nothing() -> None:
-    assert official_files("another") == ()
 
 
 def test_every_image_dataset_that_needs_files_has_a_manifest() -> None:
