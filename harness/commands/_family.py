@@ -188,15 +188,12 @@ def _nothing(store: Store) -> ZcbenchError:
 
 
 def _only(frame: pd.DataFrame, wanted: Wanted, recipes: Mapping[str, Recipe]) -> pd.DataFrame:
-    for column, value in (("dataset", wanted.dataset), ("batch_size", wanted.batch_size), ("init", wanted.init)):
+    for column in ("dataset", "batch_size", "init", "resolution"):
+        value = getattr(wanted, column)
         if value is not None and not frame.empty:
             if not (frame[column] == value).any():
                 raise unknown(f"{column} in this store", str(value), map(str, frame[column].unique()))
             frame = frame[frame[column] == value]
-    if wanted.resolution is not None:
-        if not (frame["resolution"] == wanted.resolution).any():
-            raise unknown("resolution in this store", str(wanted.resolution), map(str, frame["resolution"].unique()))
-        frame = frame[frame["resolution"] == wanted.resolution]
     if wanted.recipes is not None:
         frame = frame[frame["recipe"].isin(wanted.recipes)]
     if wanted.network is not None:

@@ -100,7 +100,8 @@ def truth() -> Callable[[F], F]:
     return _together(
         click.option("--target", "targets", multiple=True, metavar="DATASET[/VALUE]",
                      help="Dataset (or task) of the trained accuracies; may be given several times. Default: that of "
-                     "the images, else those of the benchmark. With a value: cifar10/edgegpu_latency."),
+                     "the images, else those of the benchmark; so too for one of several benchmarks that has none of "
+                     "these. With a value: cifar10/edgegpu_latency."),
         click.option("--source", "sources", multiple=True, metavar="NAME", help="Source of the accuracies: see zcbench "
                      "data. This and the next two may be given several times, each for one of several benchmarks: "
                      "--source nasbench101=naslib."),

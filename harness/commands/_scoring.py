@@ -78,7 +78,7 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
     init = initialisation(setting.init)
     found = [find_benchmark(name) for name in dict.fromkeys(benchmarks)]
     jobs = []
-    for one, spaces in zip(found, configured([f.space for f in found], setting, truth, found), strict=True):
+    for one, spaces in zip(found, configured(found, setting, truth), strict=True):
         architectures = choose(one, choice, truth)
         for space in spaces:
             batch = images.load(
@@ -92,10 +92,8 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
     return jobs
 
 
-def configured(
-    spaces: Sequence[SearchSpace], setting: Setting, truth: TruthOptions, found: Sequence[Benchmark]
-) -> list[list[SearchSpace]]:
-    """Return every space with its networks as asked for: several times where several tasks are asked for.
+def configured(found: Sequence[Benchmark], setting: Setting, truth: TruthOptions) -> list[list[SearchSpace]]:
+    """Return the space of every benchmark with its networks as asked for, once for each task that is asked for.
 
     With several benchmarks, an option goes to those that have it; without ``--task``, the targets that are
     tasks say which.
@@ -106,8 +104,8 @@ def configured(
     asked: dict[str, str] = {}
     for text in setting.network:
         asked |= options.split(text)
-    known = {name for space in spaces for name in space.network}
-    for name in asked if len(spaces) > 1 else ():
+    known = {name for one in found for name in one.space.network}
+    for name in asked if len(found) > 1 else ():
         if name not in known:
             raise unknown("network option", name, known)
     if setting.tasks and "task" in asked:
@@ -115,8 +113,9 @@ def configured(
     if setting.tasks and "task" not in known:
         raise ZcbenchError("--task is for benchmarks whose networks have one; none of these has")
     result = []
-    for space, one in zip(spaces, found, strict=True):
-        mine = {k: v for k, v in asked.items() if k in space.network} if len(spaces) > 1 else asked
+    for one in found:
+        space = one.space
+        mine = {k: v for k, v in asked.items() if k in space.network} if len(found) > 1 else asked
         tasks: Sequence[str] = ()
         if "task" in space.network and "task" not in mine:
             tasks = setting.tasks or [t for t in truth.targets if t in one.datasets]

@@ -64,6 +64,11 @@ class TruthOptions:
         """Datasets or tasks of the targets."""
         return tuple(split_target(target)[0] for target in self.targets)
 
+    @property
+    def unrestricted(self) -> TruthOptions:
+        """The same without source, split and epochs: accuracies and costs differ in all of them."""
+        return replace(self, source={}, split={}, epochs={})
+
     def source_of(self, benchmark: str) -> str | None:
         """Return the source that is asked for."""
         return self.source.get(benchmark, self.source.get(""))
@@ -159,7 +164,8 @@ def choose_targets(
         names = done or ([dataset] if dataset in known else known or table.datasets[:1])
     targets = [_select(found, table, options, name) for name in dict.fromkeys(names)]
     if all(is_cost(target) for target in targets):  # what something costs says nothing without how good it is
-        targets = [_select(found, table, options, name) for name in dict.fromkeys(t.dataset for t in targets)] + targets
+        datasets = dict.fromkeys(target.dataset for target in targets)
+        targets = [_select(found, table, options.unrestricted, dataset) for dataset in datasets] + targets
     return targets + (_costs(found, table, options, targets) if options.costs else [])
 
 
@@ -182,8 +188,8 @@ def _costs(found: Benchmark, table: TruthTable, options: TruthOptions, targets: 
     asked = {target.name for target in targets}
     names = [f"{dataset}/{metric}" for dataset in dict.fromkeys(target.dataset for target in targets)
              for metric in table.metrics(dataset)]  # fmt: skip
-    anywhere = replace(options, source={}, split={}, epochs={})  # these are of the accuracies
-    costs = (_select(found, table, anywhere, name) for name in names if name not in asked and _measured_cost(name))
+    new = (name for name in names if name not in asked and _measured_cost(name))
+    costs = (_select(found, table, options.unrestricted, name) for name in new)
     chosen = [target for target in costs if is_cost(target)]
     if not chosen and not options.several:
         raise MissingFileError(

@@ -203,6 +203,10 @@ def test_a_cost_alone_brings_the_accuracy_along(place: Path, data: Path) -> None
     assert command(*line, "--target", "cifar10/edgegpu_latency", "--resamples", "20", "--out", "o") == 0
     assert set(pd.read_csv("o/analysis/correlations.csv")["target"]) == {"cifar10", "cifar10/edgegpu_latency"}
     assert "edgegpu_latency" in (place / "o/report/index.html").read_text()
+    # what is said of the cost is not asked of the accuracy, which has another split, and may have another source
+    again = ("analyse", "--store", "o/scores.sqlite", "--truth", "t.parquet", "--target", "cifar10/edgegpu_latency")
+    assert command(*again, "--split", "hardware", "--epochs", "-1", "--resamples", "20") == 0
+    assert set(pd.read_csv("analysis/correlations.csv")["target"]) == {"cifar10", "cifar10/edgegpu_latency"}
 
 
 def test_a_benchmark_without_truth_does_not_stop_the_others(
