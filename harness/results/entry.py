@@ -13,6 +13,12 @@ from enum import StrEnum
 
 from zcbench.harness.types import Estimate, Seconds
 
+LOWER_IS_BETTER = ("regret_top1", "regret_top5")
+"""Statistics of which a low value is the better one; of all others a high one is."""
+
+UNNAMED = "unnamed"
+"""What somebody is called who gave no name."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricIdentity:
@@ -179,7 +185,7 @@ class Submission:
     """Who measured an entry, and where.
 
     Attributes:
-        by: who handed it in; ``unnamed`` where nobody said.
+        by: who handed it in; `UNNAMED` where nobody said.
         environment: processor, device, threads and versions in one short phrase.
         environments: everything that was recorded of the machines, a mapping for each.
         zcbench: version of zcbench that computed the scores.
@@ -281,8 +287,8 @@ class Disagreement:
     Attributes:
         key: sixteen hexadecimal digits that identify it, for a permalink.
         kind: what it is about.
-        metric: the metric's name.
-        version: its version.
+        metric: the metric's name; empty where it is about the truth, whatever the metric.
+        version: its version; 0 where it is about the truth.
         benchmark: the benchmark; empty where it is about the metric everywhere.
         target: the target; empty where it is about the metric everywhere.
         what: one sentence that says what differs.
