@@ -1,0 +1,255 @@
+"""Has a metric lost correlation? Two sets of scores of the same architectures, held against the same truth.
+
+For n architectures with scores before x, scores now z and truths y (a high score standing for a high truth) the
+difference d = r(z, y) - r(x, y) of Spearman's rho or Kendall's tau-b has a standard error that allows for the
+architectures being the same ones: the infinitesimal jackknife, which is the delta method on the influence of
+every architecture on d. With equal scores every influence is 0, and so is the error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from zcbench.harness.analysis.concordance import concordance
+from zcbench.harness.analysis.ranks import dense, vector, why_undefined
+from zcbench.harness.errors import ZcbenchError, unknown
+
+Values = NDArray[np.float64]
+
+STATISTICS = ("spearman", "kendall")
+"""The statistics whose loss can be tested."""
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How a correlation differs between two sets of scores of the same architectures.
+
+    Attributes:
+        then: the statistic of the earlier scores.
+        now: that of the later ones.
+        error: standard error of the difference.
+        freedom: degrees of freedom of that error.
+        upper: one-sided upper confidence limit of now - then.
+        n: architectures.
+        why: why there is no difference; empty where there is one.
+    """
+
+    then: float
+    now: float
+    error: float
+    freedom: float
+    upper: float
+    n: int
+    why: str = ""
+
+    @property
+    def difference(self) -> float:
+        """The later value less the earlier one: negative for a loss."""
+        return self.now - self.then
+
+
+def loss(then: ArrayLike, now: ArrayLike, truth: ArrayLike, *, statistic: str, confidence: float = 0.95) -> Loss:
+    """Compare two sets of scores of n architectures by their correlation with the truth.
+
+    The upper limit is d + t se(d), with se² = sum of squared influences / (n (n - 1)) and t the quantile of Student's
+    distribution with as many degrees of freedom as the error itself has by its fourth moment (`freedom`).
+
+    Args:
+        then: earlier scores, float64[n], signed so that high stands for high truth.
+        now: later scores of the same architectures, float64[n].
+        truth: float64[n].
+        statistic: ``spearman`` or ``kendall`` (tau-b).
+        confidence: of the one-sided limit, e.g. 0.95.
+
+    Returns:
+        The comparison; NaN, with the reason, where one of the two correlations does not exist.
+
+    Raises:
+        ZcbenchError: an unknown statistic, or values that are missing or of different length.
+    """
+    if statistic not in STATISTICS:
+        raise unknown("statistic", statistic, STATISTICS)
+    if not 0.5 <= confidence < 1:
+        raise ZcbenchError(f"a one-sided confidence lies between 0.5 and 1, not at {confidence:g}")
+    columns = [vector(values) for values in (then, now, truth)]
+    if len({column.size for column in columns}) > 1 or any(np.isnan(column).any() for column in columns):
+        raise ZcbenchError("a loss is that of complete columns of one length")
+    x, z, y = (dense(column) for column in columns)
+    why = why_undefined(x, y) or why_undefined(z, y)
+    if why:
+        nan = float("nan")
+        return Loss(nan, nan, nan, nan, nan, y.size, why)
+    before, difference, error, free = (float(part[0]) for part in differences(x[None], z[None], y, statistic=statistic))
+    upper = difference + float(quantile(np.array(free), confidence)) * error
+    return Loss(before, before + difference, error, free, upper, y.size)
+
+
+def differences(
+    then: NDArray[np.generic], now: NDArray[np.generic], truth: NDArray[np.generic], *, statistic: str
+) -> tuple[Values, Values, Values, Values]:
+    """Compare B pairs of sets of scores with one truth.
+
+    Args:
+        then: [B, n] or [1, n], any values without NaN.
+        now: [B, n].
+        truth: [n].
+        statistic: ``spearman`` or ``kendall``.
+
+    Returns:
+        The earlier statistic, the difference, its standard error and the degrees of freedom of that, float64[B] each;
+        NaN where a column is constant.
+    """
+    influence = spearman_influence if statistic == "spearman" else kendall_influence
+    (before, a), (after, b) = influence(then, truth), influence(now, truth)
+    n = truth.size
+    difference = after - before
+    apart = b - a
+    # Rounding leaves about 1e-16 between equal rankings whose sums were taken in different orders.
+    apart[np.abs(apart) < 1e-12] = 0.0
+    difference[np.abs(difference) < 1e-12] = 0.0
+    error = np.sqrt((apart**2).sum(axis=-1) / (n * (n - 1)))
+    return np.broadcast_to(before, difference.shape), difference, error, freedom(apart)
+
+
+def freedom(influence: Values) -> Values:
+    """Return the degrees of freedom of the mean square of influences, float64[...] from [..., n].
+
+    Satterthwaite's 2 E(s²)² / Var(s²), with Var(s²) = (m4 - m2²) / n from the moments of the influences themselves: n
+    for normal influences, about 2 k where only k of many architectures have any. At most n - 1, at least 1.
+
+    Source: Satterthwaite, Biometrics Bulletin 2:110-114, 1946.
+    """
+    n = influence.shape[-1]
+    second, fourth = (influence**2).mean(axis=-1), (influence**4).mean(axis=-1)
+    spread = np.maximum(fourth - second**2, 0.0)
+    free = np.full(second.shape, float(n - 1))
+    np.divide(2 * n * second**2, spread, out=free, where=spread > 0)
+    return np.clip(free, 1.0, n - 1)
+
+
+def quantile(free: Values, confidence: float) -> Values:
+    """Return Student's quantiles."""
+    return np.asarray(stats.t.ppf(confidence, free))
+
+
+def spearman_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[Values, Values]:
+    """Return Spearman's rho and the influence of every architecture on it.
+
+    With a_i = mean_j sign(x_i - x_j), b_i likewise, C = mean a b, V = mean a² and W = mean b², rho = C / sqrt(V W) is
+    Pearson's correlation of the mid-ranks. C is a function of degree three of the weights of the architectures; its
+    influence at k is a_k b_k + mean_i b_i sign(x_i - x_k) + mean_i a_i sign(y_i - y_k) - 3 C, and those of V and W
+    follow with y = x.
+
+    Args:
+        x: [B, n].
+        y: [n].
+
+    Returns:
+        float64[B] and float64[B, n]; NaN where a column is constant.
+    """
+    sorted_x, sorted_y = _Sorted.of(x), _Sorted.of(y[None])
+    n = y.size
+    a, b = sorted_x.ranks() / n, sorted_y.ranks() / n
+    cross = sorted_x.above_less_below(np.broadcast_to(b, a.shape)) + sorted_y.above_less_below(a)
+    product, covariance = a * b, (a * b).mean(axis=1, keepdims=True)
+    of_c = product + cross / n - 3 * covariance
+    (v, of_v), (w, of_w) = _variance(sorted_x, a), _variance(sorted_y, b)
+    return _ratio(covariance, of_c, v, of_v, w, of_w)
+
+
+def kendall_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[Values, Values]:
+    """Return Kendall's tau-b and the influence of every architecture on it.
+
+    tau-b = C / sqrt(V W) with C = mean over pairs of sign(x_i - x_j) sign(y_i - y_j), V the share of pairs that are
+    not tied in x, W in y. The influence of k on C is 2 (mean_j sign sign - C), and likewise on V and W.
+
+    Args:
+        x: [B, n].
+        y: [n].
+
+    Returns:
+        float64[B] and float64[B, n]; NaN where a column is constant.
+    """
+    codes_y = dense(np.asarray(y, dtype=np.float64))
+    n = y.size
+    of_c = np.empty(x.shape)
+    for row, column in enumerate(x):
+        of_c[row] = concordance(dense(np.asarray(column, dtype=np.float64)), codes_y)
+    pairs = n - 1
+    c = of_c / pairs
+    v, w = _Sorted.of(x).untied() / pairs, _Sorted.of(y[None]).untied() / pairs
+    mean_c, mean_v, mean_w = (part.mean(axis=1, keepdims=True) for part in (c, v, w))
+    return _ratio(mean_c, 2 * (c - mean_c), mean_v, 2 * (v - mean_v), mean_w, 2 * (w - mean_w))
+
+
+def _variance(order: _Sorted, ranks: Values) -> tuple[Values, Values]:
+    """Return the mean square of the ranks and the influence on it."""
+    square = (ranks**2).mean(axis=1, keepdims=True)
+    return square, ranks**2 + 2 * order.above_less_below(ranks) / ranks.shape[1] - 3 * square
+
+
+def _ratio(c: Values, of_c: Values, v: Values, of_v: Values, w: Values, of_w: Values) -> tuple[Values, Values]:
+    """Return c / sqrt(v w) and the influence on it, by the chain rule."""
+    exists = (v > 0) & (w > 0)
+    scale = np.sqrt(np.where(exists, v * w, np.nan))
+    value = c / scale
+    influence = of_c / scale - value / 2 * (of_v / np.where(exists, v, 1.0) + of_w / np.where(exists, w, 1.0))
+    return np.clip(value[:, 0], -1.0, 1.0), influence
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """Rows of n values in their order, with the tie group of each: what sums over higher and lower values need.
+
+    Attributes:
+        order: int64[B, n], positions in ascending order.
+        begin: int64[B, n], number of values below the value at a place of that order.
+        end: int64[B, n], number of values not above it.
+    """
+
+    order: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.generic]) -> _Sorted:
+        order = np.argsort(values, axis=1, kind="stable")
+        ordered = np.take_along_axis(values, order, axis=1)
+        n = values.shape[1]
+        new = np.ones(values.shape, dtype=bool)
+        new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        last = np.ones(values.shape, dtype=bool)
+        last[:, :-1] = new[:, 1:]
+        place = np.arange(n)
+        begin = np.maximum.accumulate(np.where(new, place, 0), axis=1)
+        end = np.minimum.accumulate(np.where(last, place + 1, n)[:, ::-1], axis=1)[:, ::-1]
+        return cls(order, begin, end)
+
+    def ranks(self) -> Values:
+        """Return sum_j sign(x_i - x_j), float64[B, n]: twice the centred mid-rank."""
+        return self._back((self.begin + self.end - self.order.shape[1]).astype(np.float64))
+
+    def untied(self) -> Values:
+        """Return the number of other values that differ, float64[B, n]."""
+        return self._back((self.order.shape[1] - (self.end - self.begin)).astype(np.float64))
+
+    def above_less_below(self, values: Values) -> Values:
+        """Return sum_i v_i sign(x_i - x_k) at every k, float64[B, n]; values: float64[B, n] or, for one order, any."""
+        rows = max(len(values), len(self.order))
+        order, begin, end = (np.broadcast_to(p, (rows, p.shape[1])) for p in (self.order, self.begin, self.end))
+        ordered = np.take_along_axis(np.broadcast_to(values, order.shape), order, axis=1)
+        total = np.zeros((rows, order.shape[1] + 1))
+        np.cumsum(ordered, axis=1, out=total[:, 1:])
+        above = total[:, -1:] - np.take_along_axis(total, end, axis=1)
+        found = above - np.take_along_axis(total, begin, axis=1)
+        out = np.empty_like(found)
+        np.put_along_axis(out, order, found, axis=1)
+        return out
+
+    def _back(self, in_order: Values) -> Values:
+        out = np.empty_like(in_order)
+        np.put_along_axis(out, self.order, in_order, axis=1)
+        return out
