@@ -18,7 +18,7 @@ from zcbench.harness.gate.wording import ADVICE, visible
 NAN = float("nan")
 WRITERS = (text, junit, markdown)
 HOSTILE = (
-    "a|b", "`code`", "<script>alert(1)</script>", "]]>", "&amp;", "line\nbreak", "\n::error::gotcha", 
+    "a|b", "`code`", "<script>alert(1)</script>", "]]>", "&amp;", "line\nbreak", "\n::error::gotcha",
     "\x1b[31mred\x1b[0m", "nul\x00", "\u202egnp.exe", "\udc80 no UTF-8", "\ufffe", "@everyone", "#1", "[a](http://x.y)",
     "![](http://x.y/z.png)",
     "**bold** __init__ ~~gone~~", "\u2028",
