@@ -27,7 +27,8 @@ class Job:
         metrics: the metrics.
         batch: the mini-batch of images.
         init: the initialisation.
-        seeds: number of initialisation seeds: 0, 1, ..., seeds - 1.
+        seeds: number of initialisation seeds.
+        first_seed: the first of them; the others follow.
     """
 
     benchmark: str
@@ -37,6 +38,7 @@ class Job:
     batch: Batch
     init: Initialisation
     seeds: int
+    first_seed: int = 0
 
     @property
     def space_version(self) -> str:
@@ -52,7 +54,7 @@ class Job:
                 batch_seed=self.batch.seed, init=str(self.init), init_seed=seed,
                 network=joined(self.space.network), resolution=self.batch.resolution, labels=self.batch.labels,
             )
-            for seed in range(self.seeds)
+            for seed in range(self.first_seed, self.first_seed + self.seeds)
         ]  # fmt: skip
 
 

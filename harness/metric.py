@@ -15,6 +15,8 @@ from zcbench.harness.passes.spec import Need, Needs, Procedure, Quantity, Static
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zcbench.harness.metric_file import Source
+
 ParameterValue = int | float
 NeedOf = Need | Callable[..., Need]
 """A need, or a function of the metric's parameters that returns one."""
@@ -67,6 +69,7 @@ class Metric:
         defaults: the values that are not shown in the key.
         declared: needs as declared, by argument.
         bounds: smallest and largest value of parameters.
+        source: the user's file that it was read from; None for a metric of an importable module.
     """
 
     name: str
@@ -79,9 +82,12 @@ class Metric:
     defaults: Mapping[str, ParameterValue | _Required]
     declared: Mapping[str, NeedOf]
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    source: Source | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by name: the module has the metric where the function's own name says."""
+        """Pickle by name: the module has the metric where the function's own name says, or the file has it."""
+        if self.source is not None:
+            return self.source.again, (dict(self.parameters),)
         return _from_module, (self.function.__module__, self.function.__qualname__, dict(self.parameters))
 
     @property

@@ -1,4 +1,4 @@
-"""Finding metrics: every file of a folder, and the entry-point group of other packages."""
+"""Finding metrics: every file of a folder, the entry-point group of other packages, and files that a user names."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import pkgutil
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import ismodule
+from pathlib import Path
+from typing import Any
 
 from zcbench.harness import metrics as metrics_folder
 from zcbench.harness.aggregate import aggregates
-from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.metric import Metric, ParameterValue
+from zcbench.harness.metric_file import metrics_in
 
 ENTRY_POINTS = "zcbench.metrics"
 
@@ -23,29 +27,101 @@ NAS_BENCH_SUITE_ZERO = (
 """The thirteen metrics of NAS-Bench-Suite-Zero (Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230)."""
 
 
+_included: dict[Path, None] = {}
+"""Files that were added by ``include``, in the order in which they were."""
+
+
+@cache
+def builtin() -> dict[str, Metric]:
+    """Return the metrics that come with zcbench, by name."""
+    found: dict[str, Metric] = {}
+    for module in pkgutil.iter_modules(metrics_folder.__path__):
+        loaded = importlib.import_module(f"{metrics_folder.__name__}.{module.name}")
+        _add(found, [value for value in vars(loaded).values() if isinstance(value, Metric)], loaded.__name__)
+    return dict(sorted(found.items()))
+
+
 @cache
 def metrics() -> dict[str, Metric]:
-    """Return every metric by name: the files of ``harness/metrics`` and the installed entry points.
+    """Return every metric by name: those of zcbench, of installed plug-ins, and of files that were included.
+
+    A plug-in that cannot be loaded is left out, see ``broken``.
 
     Raises:
         ZcbenchError: if two metrics have one name.
     """
-    found: dict[str, Metric] = {}
-    for module in pkgutil.iter_modules(metrics_folder.__path__):
-        loaded = importlib.import_module(f"{metrics_folder.__name__}.{module.name}")
-        _add(found, [value for value in vars(loaded).values() if isinstance(value, Metric)])
+    found = dict(builtin())
     for entry in entry_points(group=ENTRY_POINTS):
-        loaded = entry.load()
-        if not isinstance(loaded, Metric):
-            raise ZcbenchError(f"entry point {entry.name} = {entry.value} is no metric: use the @metric decorator")
-        _add(found, [loaded])
+        _add(found, _offered(entry)[0], entry.value)
+    for path in _included:
+        _add(found, metrics_in(path), str(path))
     return dict(sorted(found.items()))
 
 
-def _add(found: dict[str, Metric], new: Iterable[Metric]) -> None:
+@cache
+def broken() -> dict[str, str]:
+    """Return why plug-ins cannot be loaded, by ``name = value`` of their entry point."""
+    found = {f"{e.name} = {e.value}": _offered(e)[1] for e in entry_points(group=ENTRY_POINTS)}
+    return {name: why for name, why in found.items() if why}
+
+
+def _offered(entry: EntryPoint) -> tuple[list[Metric], str]:
+    """Return the metrics of an entry point, or why there are none.
+
+    An entry point names a metric, a list of metrics, or a module.
+    """
+    try:
+        loaded: Any = entry.load()
+    except Exception as error:  # a plug-in may fail in any way, and must not take the program with it
+        return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
+    values = vars(loaded).values() if ismodule(loaded) else loaded if isinstance(loaded, list | tuple) else [loaded]
+    offered = [value for value in values if isinstance(value, Metric)]
+    return offered, "" if offered else "it is no metric: decorate the function with @metric or @from_function"
+
+
+def include(path: Path) -> list[Metric]:
+    """Add the metrics of a file, or of all files of a folder, for this process.
+
+    Args:
+        path: a Python file; or a folder, of which files whose names begin with ``_`` or ``test_`` are left out.
+
+    Raises:
+        MissingFileError: if it does not exist.
+        ZcbenchError: if a file cannot be imported or has no metric, or two metrics have one name.
+    """
+    if not path.exists():
+        raise MissingFileError(f"there is no file or folder {path}: --include-path takes Python files with metrics")
+    files = [path]
+    if path.is_dir():
+        files = sorted(f for f in path.glob("*.py") if not f.name.startswith(("_", "test_")))
+    new = {file.resolve(): None for file in files if file.resolve() not in _included}
+    _included.update(new)
+    metrics.cache_clear()
+    try:
+        metrics()
+        return [metric for file in files for metric in metrics_in(file)]
+    except ZcbenchError:
+        exclude(*new)
+        raise
+
+
+def exclude(*paths: Path) -> None:
+    """Take back what ``include`` added."""
+    for path in paths:
+        _included.pop(path.resolve(), None)
+    metrics.cache_clear()
+
+
+def _add(found: dict[str, Metric], new: Iterable[Metric], origin: str) -> None:
     for metric in new:
-        if found.setdefault(metric.name, metric) is not metric:
-            raise ZcbenchError(f"two metrics are called {metric.name}; rename the one that was added")
+        if not _same(found.setdefault(metric.name, metric), metric):
+            raise ZcbenchError(f"there is a metric called {metric.name} already: rename the one in {origin}")
+
+
+def _same(known: Metric, metric: Metric) -> bool:
+    """Say whether two metrics of one name are one: a file may be named twice, and be edited in between."""
+    from_files = known.source is not None and metric.source is not None
+    return known is metric or (from_files and known.source.path == metric.source.path)  # type: ignore[union-attr]
 
 
 THEORY = (
@@ -64,11 +140,13 @@ own. Families are left out whole: hnas_grad, hnas_trace_code and the forms of hn
 GROUPS = {
     "standard": "the default: those of NAS-Bench-Suite-Zero, the number of layers and swap",
     "nas_bench_suite_zero": "the thirteen of NAS-Bench-Suite-Zero",
-    "literature": "every metric without a required parameter but parameter_norm and the families gradsign, hnas, knas, "
-    "ntk, te_nas and zero_cost, which are left out whole because most of their members need a gradient for every image "
-    "or output, or passes for every operation of a supernet; vkdnw is in it and takes a backward for every class",
+    "literature": "every metric of zcbench without a required parameter but parameter_norm and the families gradsign, "
+    "hnas, knas, ntk, te_nas and zero_cost, which are left out whole because most of their members need a gradient "
+    "for every image or output, or passes for every operation of a supernet; vkdnw is in it and takes a backward for "
+    "every class",
     "theory": "what the checks of HNAS's theorem and the bounds read",
-    "all": "every metric without a required parameter; several of them take minutes on one architecture",
+    "all": "every metric without a required parameter, those of plug-ins included; several of them take minutes "
+    "on one architecture",
 }
 """What the named groups hold, in words; besides, the name of an aggregate stands for its components."""
 
@@ -79,11 +157,12 @@ def groups() -> dict[str, tuple[str, ...]]:
     The name of an aggregate stands for its components: they are what is scored, and the analysis makes the aggregate.
     """
     usable = tuple(name for name, metric in metrics().items() if not metric.missing_parameters())
+    ours = tuple(name for name in usable if name in builtin())
     made = {name: one.components for name, one in aggregates().items() if set(one.components) <= set(usable)}
     return {
         "standard": tuple(sorted((*NAS_BENCH_SUITE_ZERO, "layers", "swap"))),
         "nas_bench_suite_zero": NAS_BENCH_SUITE_ZERO,
-        "literature": tuple(n for n in usable if not n.startswith(DEAR) and n != "parameter_norm"),
+        "literature": tuple(n for n in ours if not n.startswith(DEAR) and n != "parameter_norm"),
         "theory": THEORY,
         "all": usable,
         **made,
@@ -94,9 +173,11 @@ def select(text: str) -> list[Metric]:
     """Return the metrics that a comma-separated list names, each once.
 
     Args:
-        text: names of metrics or groups; parameters in brackets, e.g. ``snip,swap(repeats=32)``.
+        text: names of metrics or groups, or files with metrics; parameters in brackets, e.g.
+            ``snip,swap(repeats=32),my_metric.py,others.py:one_of_them``.
 
     Raises:
+        MissingFileError: for a file that is not there.
         ZcbenchError: for unknown names or parameters and for missing required parameters.
     """
     chosen: dict[str, Metric] = {}
@@ -117,6 +198,8 @@ def split(text: str) -> list[str]:
 
 
 def _named(item: str) -> list[Metric]:
+    if in_file := re.fullmatch(r"(.+\.py)(?::(\w+))?(?:\((.*)\))?", item):
+        return _of_file(item, *in_file.groups())
     match = re.fullmatch(r"(\w+)\s*(?:\((.*)\))?", item)
     if match is None:
         raise ZcbenchError(f'cannot read "{item}": write a name, or a name with parameters like swap(repeats=32)')
@@ -126,8 +209,18 @@ def _named(item: str) -> list[Metric]:
             raise ZcbenchError(f"{name} is a group and has no parameters: give them to one of its metrics")
         return [metrics()[member] for member in groups()[name]]
     if name not in metrics():
-        raise unknown("metric", name, [*metrics(), *groups()])
+        more = "".join(f" The plug-in {plugin} cannot be loaded: {why}." for plugin, why in broken().items())
+        raise ZcbenchError(str(unknown("metric", name, [*metrics(), *groups()])) + more)
     return [metrics()[name].with_parameters(**_parameters(item, arguments or ""))]
+
+
+def _of_file(item: str, path: str, name: str | None, arguments: str | None) -> list[Metric]:
+    found = metrics_in(Path(path).expanduser(), name)
+    for metric in found:
+        known = metrics().get(metric.name)
+        if known is not None and not _same(known, metric):
+            raise ZcbenchError(f"there is a metric called {metric.name} already: rename the one in {path}")
+    return [metric.with_parameters(**_parameters(item, arguments or "")) for metric in found]
 
 
 def _parameters(item: str, arguments: str) -> dict[str, ParameterValue]:

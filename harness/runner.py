@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from zcbench.harness.described import Described
 from zcbench.harness.environment import describe
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.job import Job, Valueless, missing_candidates, valueless
@@ -45,7 +46,7 @@ class Summary:
 
 def run(
     job: Job, store: Store, *, device: str = "cpu", threads: int = 1, workers: int = 1, chunk: int = CHUNK,
-    retry_failed: bool = False, progress: Callable[[int, int, bool], None] | None = None,
+    retry_failed: bool = False, rescore: bool = False, progress: Callable[[int, int, bool], None] | None = None,
 ) -> Summary:
     """Compute every missing row of a job.
 
@@ -60,13 +61,16 @@ def run(
         workers: processes that score candidates on the CPU; their number does not change a bit.
         chunk: candidates a transaction.
         retry_failed: compute failed rows again.
+        rescore: compute all rows again of a metric whose code changed without a new version.
         progress: called after every candidate with (candidates done, candidates in all, whether Ctrl-C
             was pressed).
 
     Raises:
-        ZcbenchError: for a device that is not there, a store that cannot be written, or a worker that died.
+        ZcbenchError: for a device that is not there, a store that cannot be written, a worker that died, or a
+            metric whose code changed without a new version.
     """
     where = usable_device(device)
+    store.describe((Described.of(metric) for metric in job.metrics), rescore=rescore)
     candidates, wanted = missing_candidates(job, store, retry_failed=retry_failed)
     summary = Summary(wanted, wanted - sum(len(c.metrics) for c in candidates))
     workers = useful_workers(workers, len(candidates), where)

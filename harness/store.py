@@ -15,6 +15,7 @@ from typing import Self
 
 import pandas as pd
 
+from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.types import Outcome, Recipe, Score, Seconds
@@ -48,6 +49,13 @@ CREATE TABLE IF NOT EXISTS scores (
     seconds_marginal REAL NOT NULL, environment TEXT NOT NULL REFERENCES environments (digest),
     PRIMARY KEY (space, architecture, metric, version, recipe)) WITHOUT ROWID;
 """
+
+_METRICS = """
+CREATE TABLE IF NOT EXISTS metrics (
+    metric TEXT NOT NULL, version INTEGER NOT NULL, description TEXT NOT NULL, PRIMARY KEY (metric, version)
+) WITHOUT ROWID
+"""
+"""Added later: a store without it is one whose metrics all come with zcbench."""
 
 # A score that is final is never overwritten: of two processes that computed one row, the first one counts.
 _INSERT = """
@@ -163,6 +171,8 @@ class Store:
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if create:
+            self._connection.execute(_METRICS)
         self._connection.execute("COMMIT")
 
     @contextmanager
@@ -193,6 +203,50 @@ class Store:
                 (s.benchmark, s.space, s.architecture, s.metric, s.version, s.recipe.digest, s.value, str(s.outcome),
                  s.reason, s.seconds.standalone, s.seconds.marginal, where) for s in scores
             ])  # fmt: skip
+
+    def describe(self, metrics: Iterable[Described], *, rescore: bool = False) -> None:
+        """Note what the metrics are that will be scored.
+
+        Args:
+            metrics: each with its version.
+            rescore: remove the scores of a metric whose code changed without a new version.
+
+        Raises:
+            ZcbenchError: if there are scores of that version that other code made.
+        """
+        known = self.described()
+        with self.transaction():
+            for one in metrics:
+                before = known.get((one.name, one.version))
+                if before is not None and before.code != one.code and self._holds(one):
+                    if not rescore:
+                        raise ZcbenchError(
+                            f"the store {self.path} has scores of {one.name} version {one.version} that other code "
+                            f"made: raise its version, or compute them anew with --rescore"
+                        )
+                    self._forget(one)
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", (one.name, one.version, one.to_json())
+                )
+
+    def _holds(self, one: Described) -> bool:
+        # Rows that failed are no scores: mended code may go on at the same version.
+        query = (
+            "SELECT 1 FROM scores WHERE (metric = ? OR metric GLOB ?) AND version = ? AND outcome <> 'failed' LIMIT 1"
+        )
+        return bool(self._connection.execute(query, (one.name, f"{one.name}(*", one.version)).fetchall())
+
+    def _forget(self, one: Described) -> None:
+        query = "DELETE FROM scores WHERE (metric = ? OR metric GLOB ?) AND version = ?"
+        self._connection.execute(query, (one.name, f"{one.name}(*", one.version))
+
+    def described(self) -> dict[tuple[str, int], Described]:
+        """Return what is known about the metrics, by name without parameters and version."""
+        with self._explained(), self._intact():
+            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'metrics'").fetchall():
+                return {}
+            rows = self._connection.execute("SELECT metric, version, description FROM metrics").fetchall()
+            return {(name, version): Described.from_json(name, version, text) for name, version, text in rows}
 
     def missing(self, rows: Sequence[Row], *, retry_failed: bool = False) -> list[Row]:
         """Return those of the rows that the store does not hold, in the given order.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -11,7 +11,9 @@ import pandas as pd
 
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.harness import options
+from zcbench.harness.described import Described, directions
 from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.registry import metrics
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import TRUE_LABELS, Store
 from zcbench.harness.types import Recipe
@@ -57,12 +59,19 @@ class Family:
         recipe: the recipe of one of its seeds.
         seeds: number of initialisation seeds.
         unlike: in what the scored networks and images differ from those that the benchmark trained, in words.
+        described: what the store knows about the metrics, by name and version.
     """
 
     frame: pd.DataFrame
     recipe: Recipe
     seeds: int
     unlike: tuple[str, ...] = ()
+    described: Mapping[tuple[str, int], Described] = field(default_factory=dict)
+
+    @property
+    def directions(self) -> dict[str, bool]:
+        """Whether a high score is meant to be good, by name: as the store says, else as the metric here says."""
+        return {name: m.higher_is_better for name, m in metrics().items()} | directions(self.described)
 
     def describe(self) -> str:
         """Say in one sentence how the scores were made."""
@@ -87,6 +96,7 @@ class Stored:
         frame: the rows of all kinds, with the columns of an export and the recipe.
         recipes: by digest.
         prefer: targets of the analysis; scores on the images of one of them go before others.
+        described: what the store knows about the metrics, by name and version.
     """
 
     path: Path
@@ -94,6 +104,7 @@ class Stored:
     frame: pd.DataFrame
     recipes: Mapping[str, Recipe]
     prefer: tuple[str, ...]
+    described: Mapping[tuple[str, int], Described] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -131,7 +142,8 @@ class Stored:
         recipe = self.recipes[frame["recipe"].iloc[0]]
         seeds = int(frame["init_seed"].nunique())
         space = find_benchmark(self.benchmark).space
-        return Family(frame.drop(columns=["space", "recipe", "kin"]), recipe, seeds, unlike(space, recipe))
+        rows = frame.drop(columns=["space", "recipe", "kin"])
+        return Family(rows, recipe, seeds, unlike(space, recipe), self.described)
 
     def _task(self, digest: str) -> str:
         return options.split(self.recipes[digest].network).get("task", "")
@@ -182,7 +194,7 @@ def read_stored(store: Store, benchmark: str, wanted: Wanted) -> Stored:
     frame = _only(frame[frame["benchmark"] == benchmark], wanted, recipes)
     if frame.empty:
         raise _nothing(store)
-    return Stored(store.path, benchmark, frame, recipes, wanted.prefer)
+    return Stored(store.path, benchmark, frame, recipes, wanted.prefer, store.described())
 
 
 def _nothing(store: Store) -> ZcbenchError:

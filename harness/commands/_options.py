@@ -47,6 +47,22 @@ def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _include(ctx: click.Context, _: click.Parameter, paths: tuple[Path, ...]) -> None:
+    from zcbench.harness.registry import exclude, include  # imports torch
+
+    for path in paths:
+        new = [metric.source.path for metric in include(path) if metric.source is not None]
+        ctx.call_on_close(lambda new=new: exclude(*new))
+
+
+def include_path() -> Callable[[F], F]:
+    """More metrics, from files of the user's own; nothing is handed to the verb."""
+    return click.option(
+        "--include-path", type=PATH, multiple=True, expose_value=False, is_eager=True, callback=_include,
+        metavar="PATH", help="Python file with metrics, or folder of such files, to add; may be given several times.",
+    )  # fmt: skip
+
+
 def candidates(*, required: bool) -> Callable[[F], F]:
     """Which architectures to score."""
     return _together(
@@ -84,9 +100,13 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
         click.option("--task", "tasks", multiple=True, metavar="NAME", help="Task of the networks, for benchmarks "
                      "with several (TransNAS-Bench-101); may be given several times."),
         click.option("--metrics", default="standard", show_default=True, metavar="LIST",
-                     help="Metrics or groups, separated by commas: see zcbench list metrics."),
+                     help="Metrics, groups, or files like my_metric.py or my_metric.py:name, separated by commas: see "
+                     "zcbench list metrics."),
+        include_path(),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
                      help="Number of initialisations: seeds 0 to N-1."),
+        click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, metavar="K",
+                     help="First of the initialisation seeds: K to K+N-1."),
         click.option("--batch-size", type=click.IntRange(2), default=32, show_default=True, metavar="N",
                      help="Images in the mini-batch."),
         click.option("--init", default="pytorch", show_default=True,
@@ -98,6 +118,8 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
         click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
                      help="Threads of a CPU operation, in each worker. Scores repeat bit for bit at one count."),
         click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),
+        click.option("--rescore", is_flag=True, help="Compute the scores of a metric again whose code changed without "
+                     "a new version."),
     )  # fmt: skip
 
 

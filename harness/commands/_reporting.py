@@ -20,6 +20,7 @@ from zcbench.harness.commands._studies import Studies, distinct_theorems, study_
 from zcbench.harness.commands._studying import Statistics
 from zcbench.harness.commands._targets import TruthOptions, choose_targets, is_cost, load
 from zcbench.harness.commands._transferring import transfers
+from zcbench.harness.described import Described
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.registry import metrics
@@ -158,7 +159,7 @@ def make_report(
         )
     measured = [m for one in studied for m in _measured(one, how)]
     data = ReportInput(
-        title or default_title(gains), gains, provenance, measured, costs, _own_passes(gains),
+        title or default_title(gains), gains, provenance, measured, costs, own_passes(gains, studied),
         theorems=tuple(distinct_theorems(further)), bounds=tuple(one.bounds for one in further),
         combined=tuple(one.combined for one in further), transfers=tuple(carried),
     )  # fmt: skip
@@ -214,11 +215,18 @@ def _published_target(
         return None, None
 
 
-def _own_passes(analyses: Sequence[Analysis]) -> dict[str, str]:
+def own_passes(analyses: Sequence[Analysis], studied: Sequence[Studied]) -> dict[str, str]:
     """Say of every analysed metric what it takes besides shared passes."""
     keys = {key for analysis in analyses for key in analysis.table.metrics}
-    known = {key: metrics().get(key.partition("(")[0]) for key in sorted(keys)}
-    return {key: words for key, metric in known.items() if metric is not None and (words := metric.own_passes)}
+    described = _described(studied)
+    words = {name: one.own_passes for (name, _), one in sorted(described.items())}
+    words = {name: metric.own_passes for name, metric in metrics().items()} | words
+    return {key: words[name] for key in sorted(keys) if words.get(name := key.partition("(")[0])}
+
+
+def _described(studied: Sequence[Studied]) -> dict[tuple[str, int], Described]:
+    """Return what the store knows about its metrics."""
+    return {key: one for s in studied for _, family in s.pairs for key, one in family.described.items()}
 
 
 def _provenance(store: Store, studied: Sequence[Studied]) -> dict[str, str | Mapping[str, str]]:
@@ -238,7 +246,8 @@ def _provenance(store: Store, studied: Sequence[Studied]) -> dict[str, str | Map
             versions |= {str(k): int(v) for k, v in family.frame.groupby("metric")["version"].max().items()}
         described[f"ground truth of {one.found.name}"] = {target.name: target.describe() for target, _ in one.pairs}
     described["analog-nasbench"] = package_version("analog-nasbench")
-    described["metrics"] = {key: _cited(key, version) for key, version in sorted(versions.items())}
+    known = _described(studied)
+    described["metrics"] = {key: _cited(key, version, known) for key, version in sorted(versions.items())}
     if made := _made_of(versions):
         described["aggregates"] = {name: f"version {a.version}; {a.rule}; {a.cite}" for name, a in made.items()}
     for number, environment in enumerate(store.environments(), start=1):
@@ -268,7 +277,10 @@ def _made_of(metrics: Iterable[str]) -> dict[str, Aggregate]:
     return {name: one for name, one in sorted(aggregates().items()) if bare.issuperset(one.components)}
 
 
-def _cited(key: str, version: int) -> str:
-    metric = metrics().get(key.partition("(")[0])
+def _cited(key: str, version: int, described: Mapping[tuple[str, int], Described]) -> str:
+    name = key.partition("(")[0]
+    metric, stored = metrics().get(name), described.get((name, version))
     defaults = "" if metric is None else ", ".join(f"{k}={v}" for k, v in metric.defaults.items() if "(" not in key)
-    return f"version {version}{f', {defaults}' if defaults else ''}; {metric.cite if metric else 'not installed here'}"
+    cite = stored.cite if stored is not None else metric.cite if metric is not None else "not installed here"
+    code = f"; code {stored.code}" if stored is not None and stored.code else ""
+    return f"version {version}{f', {defaults}' if defaults else ''}; {cite}{code}"

@@ -21,7 +21,7 @@ from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.passes.spec import further_batches
-from zcbench.harness.registry import select
+from zcbench.harness.registry import broken, select
 from zcbench.harness.runner import Summary, run, usable_device
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
@@ -49,6 +49,7 @@ class Setting:
         seeds: number of initialisations.
         batch_size: N.
         init: name of the initialisation.
+        first_seed: seed of the first initialisation.
     """
 
     datasets: tuple[str, ...]
@@ -61,6 +62,7 @@ class Setting:
     seeds: int
     batch_size: int
     init: str
+    first_seed: int = 0
 
     @property
     def images(self) -> list[tuple[str, str]]:
@@ -77,6 +79,7 @@ class Machine:
     threads: int
     workers: int | None
     retry_failed: bool
+    rescore: bool = False
 
 
 def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth: TruthOptions) -> list[Job]:
@@ -89,6 +92,8 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
         ZcbenchError: for whatever is wrong with the options.
     """
     chosen = select(setting.metrics)
+    for plugin, why in broken().items():
+        click.echo(f"note: the plug-in {plugin} is left out, it cannot be loaded: {why}", err=True)
     further = further_batches(q for metric in chosen for q in metric.needs.quantities())
     init = initialisation(setting.init)
     found = [find_benchmark(name) for name in dict.fromkeys(benchmarks)]
@@ -102,7 +107,8 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
             )  # fmt: skip
             jobs.append(
                 Job(benchmark=one.name, space=space, architectures=architectures, metrics=chosen,
-                    batch=images.for_task(batch, space.task), init=init, seeds=setting.seeds)
+                    batch=images.for_task(batch, space.task), init=init, seeds=setting.seeds,
+                    first_seed=setting.first_seed)
             )  # fmt: skip
     return jobs
 
@@ -157,14 +163,15 @@ def run_all(jobs: Sequence[Job], store: Store, machine: Machine) -> None:
     for job in jobs:
         summary = run_with_progress(
             job, store, device=device, threads=machine.threads, workers=machine.workers,
-            retry_failed=machine.retry_failed,
+            retry_failed=machine.retry_failed, rescore=machine.rescore,
         )  # fmt: skip
         if summary.interrupted:
             click.get_current_context().exit(INTERRUPTED)
 
 
 def run_with_progress(
-    job: Job, store: Store, *, device: str, threads: int, workers: int | None, retry_failed: bool
+    job: Job, store: Store, *, device: str, threads: int, workers: int | None, retry_failed: bool = False,
+    rescore: bool = False,
 ) -> Summary:
     """Run a job with a progress bar on standard error, and say what came of it."""
     workers = workers or cores()
@@ -181,7 +188,8 @@ def run_with_progress(
     _warn_of_single_images(job)
     with Progress() as progress:
         summary = run(
-            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed, progress=progress
+            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed, rescore=rescore,
+            progress=progress,
         )
     _say(summary)
     _say_what_has_no_score(summary, len({a.id for a in job.architectures}))

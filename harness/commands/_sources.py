@@ -12,6 +12,7 @@ from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.harness import options as named
 from zcbench.harness.commands._family import Family, Stored, complete_seeds, unlike
+from zcbench.harness.described import Described
 from zcbench.harness.space import Benchmark
 from zcbench.harness.types import Recipe
 
@@ -45,7 +46,8 @@ def families_of(stored: Stored) -> dict[str, Family]:
         source: _one_draw(frame[frame["recipe"].map(lambda d, s=source: source_of(recipes[d]) == s)])
         for source in sorted({source_of(recipes[d]) for d in chosen}, key=lambda s: _place(s, found))
     }
-    return _named(_same_seeds({source: part for source, part in parts.items() if not part.empty}), recipes, found)
+    kept = _same_seeds({source: part for source, part in parts.items() if not part.empty})
+    return _named(kept, recipes, found, stored.described)
 
 
 def _alike(recipe: Recipe) -> str:
@@ -112,7 +114,8 @@ def _same_seeds(parts: Mapping[tuple[str, str, str], pd.DataFrame]) -> dict[tupl
 
 
 def _named(
-    parts: Mapping[tuple[str, str, str], pd.DataFrame], recipes: Mapping[str, Recipe], found: Benchmark
+    parts: Mapping[tuple[str, str, str], pd.DataFrame], recipes: Mapping[str, Recipe], found: Benchmark,
+    described: Mapping[tuple[str, int], Described],
 ) -> dict[str, Family]:
     """Make a family of each source, under a short name that no other has."""
     datasets = {dataset for _, dataset, _ in parts}
@@ -124,6 +127,6 @@ def _named(
         recipe = recipes[part["recipe"].iloc[0]]
         frame = part.drop(columns=["space", "recipe", "kin"])
         families[f"{name} ({labels} labels)" if labels else name] = Family(
-            frame, recipe, int(part["init_seed"].nunique()), unlike(found.space, recipe)
+            frame, recipe, int(part["init_seed"].nunique()), unlike(found.space, recipe), described
         )
     return families

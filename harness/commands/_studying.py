@@ -17,7 +17,6 @@ from zcbench.harness.analysis.study import analyse
 from zcbench.harness.commands._family import Family
 from zcbench.harness.commands._targets import TruthOptions, choose_targets, load
 from zcbench.harness.errors import ZcbenchError, unknown
-from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def study(
     member = found.populations[how.population]
     table = assemble(
         family.frame, target, benchmark=found.name,
-        higher_is_better={name: m.higher_is_better for name, m in metrics().items()},
+        higher_is_better=family.directions,
         population=how.population, keep=lambda text: member(found.space.parse(text)), recipe=family.describe(),
     )
     policy = cast(Literal["drop", "worst"], how.undefined)

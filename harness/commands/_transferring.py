@@ -18,7 +18,6 @@ from zcbench.harness.commands._sources import families_of, source_of, task_of
 from zcbench.harness.commands._studying import Statistics, check_population
 from zcbench.harness.commands._targets import TruthOptions, choose_targets, is_cost, load
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
@@ -79,10 +78,9 @@ class Carrying:
         return common
 
     def _table(self, family: Family, target: Target, common: frozenset[str], how: Statistics) -> ScoreTable:
-        directions = {name: m.higher_is_better for name, m in metrics().items()}
         return assemble(
-            family.frame, target, benchmark=self.found.name, higher_is_better=directions, population=how.population,
-            keep=common.__contains__, recipe=family.describe(),
+            family.frame, target, benchmark=self.found.name, higher_is_better=family.directions,
+            population=how.population, keep=common.__contains__, recipe=family.describe(),
         )  # fmt: skip
 
     def _own(self, recipe: Recipe) -> frozenset[str]:

@@ -19,6 +19,7 @@ from zcbench.reports.text import listed
 @click.command("analyse", short_help="Correlate stored scores with trained accuracies.")
 @_options.store(default="scores.sqlite")
 @_options.stored()
+@_options.include_path()
 @_options.family()
 @_options.truth()
 @_options.statistics()

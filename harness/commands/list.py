@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 import click
 
@@ -10,9 +11,12 @@ from zcbench.datasets import images
 from zcbench.datasets.registry import benchmarks
 from zcbench.harness import options
 from zcbench.harness.aggregate import aggregates
-from zcbench.harness.commands._options import OneOf
+from zcbench.harness.commands._options import OneOf, include_path
 from zcbench.harness.initialise import INITIALISATIONS
 from zcbench.harness.registry import GROUPS, groups, metrics
+
+PLUGINS = ("zcbench.metrics", "zcbench.aggregates", "zcbench.benchmarks", "zcbench.reports")
+"""The entry-point groups in which other packages offer something."""
 
 
 def _metrics() -> None:
@@ -54,19 +58,34 @@ def _inits() -> None:
         click.echo(f"{init}  {(init.draw.__doc__ or '').splitlines()[0]}")
 
 
+def _plugins() -> None:
+    """Every entry point of other packages, and whether it can be loaded."""
+    for group in PLUGINS:
+        for entry in sorted(entry_points(group=group), key=lambda e: e.name):
+            package = f" of {entry.dist.name} {entry.dist.version}" if entry.dist is not None else ""
+            try:
+                entry.load()
+                state = "loaded"
+            except Exception as error:  # a plug-in may fail in any way
+                state = f"cannot be loaded, {type(error).__name__}: {' '.join(str(error).split())}"
+            click.echo(f"{group}: {entry.name} = {entry.value}{package}; {state}")
+
+
 KINDS: dict[str, Callable[[], None]] = {
     "metrics": _metrics,
     "groups": _groups,
     "benchmarks": _benchmarks,
     "datasets": _datasets,
     "inits": _inits,
+    "plugins": _plugins,
 }
 
 
-@click.command("list", short_help="List metrics, groups, benchmarks, datasets and initialisations.")
+@click.command("list", short_help="List metrics, groups, benchmarks, datasets, initialisations and plug-ins.")
 @click.argument("kind", required=False, type=OneOf("kind", list(KINDS)), metavar="[KIND]")
+@include_path()
 def command(kind: str | None) -> None:
-    """List what there is: metrics, groups, benchmarks, datasets (of images) and inits; without a KIND all of it.
+    """List what there is: metrics, groups, benchmarks, datasets (of images), inits and plugins; without a KIND all.
 
     \b
     Example:

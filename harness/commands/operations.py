@@ -29,7 +29,6 @@ from zcbench.harness.initialise import initialisation
 from zcbench.harness.operations import SCORERS, OperationScorer, on_edge, operation_scores, scorers, supernet_of
 from zcbench.harness.passes.run import MiniBatch, Run
 from zcbench.harness.passes.state import like_images
-from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.workers import settings
@@ -187,7 +186,7 @@ def _best_of_store(path: Path | None, one: Benchmark, dataset: str, choices: Cho
         return {}
     with Store(path, create=False) as store:
         family = read_stored(store, one.name, Wanted(dataset=dataset)).family(choices.target)
-    better = {name: metric.higher_is_better for name, metric in metrics().items()}
+    better = family.directions
     found_scores = {}
     for name, rows in family.frame.dropna(subset=["value"]).groupby("metric"):
         sign = 1.0 if better.get(str(name).partition("(")[0], True) else -1.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zcbench.harness.commands import _options
 from zcbench.harness.passes.plan import Plan, plan
 from zcbench.harness.passes.spec import counted
 from zcbench.harness.registry import select
@@ -14,7 +15,9 @@ from zcbench.reports.text import plural
 
 
 @click.command("plan", short_help="Show the shared passes that metrics take.")
-@click.option("--metrics", default="standard", show_default=True, metavar="LIST", help="Metrics or groups.")
+@click.option("--metrics", default="standard", show_default=True, metavar="LIST", help="Metrics, groups, or files "
+              "like my_metric.py.")  # fmt: skip
+@_options.include_path()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(metrics: str, as_json: bool) -> None:
     """Show which forward and backward passes a set of metrics takes, without running any.

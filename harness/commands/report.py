@@ -14,6 +14,7 @@ from zcbench.harness.store import Store
 @click.command("report", short_help="Render a store as HTML, Markdown, LaTeX and CSV.")
 @_options.store(default="scores.sqlite")
 @_options.stored()
+@_options.include_path()
 @_options.family()
 @_options.truth()
 @_options.statistics()

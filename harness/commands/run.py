@@ -29,7 +29,8 @@ def command(
     *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     pool: str, unique: bool, limit: int | None, datasets: tuple[str, ...], labels: tuple[str, ...],
     images: Path | None, resolution: int | None, network: tuple[str, ...], tasks: tuple[str, ...], metrics: str,
-    seeds: int, batch_size: int, init: str, device: str, threads: int, workers: int | None, retry_failed: bool,
+    seeds: int, first_seed: int, batch_size: int, init: str, device: str, threads: int, workers: int | None,
+    retry_failed: bool, rescore: bool,
     targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool,
     truth_file: Path | None, undefined: str, population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
@@ -43,7 +44,8 @@ def command(
     truth = _targets.TruthOptions.of(benchmarks, targets, sources, splits, epochs, truth_file, costs=costs)
     jobs = _scoring.make_jobs(
         benchmarks, Choice(architectures, sample, sample_seed, everything, pool, unique, limit),
-        _scoring.Setting(datasets, labels, images, resolution, network, tasks, metrics, seeds, batch_size, init), truth,
+        _scoring.Setting(datasets, labels, images, resolution, network, tasks, metrics, seeds, batch_size, init,
+                         first_seed), truth,
     )  # fmt: skip
     # What is wrong with these is better said before the long part.
     _scoring.find_device(device)
@@ -53,7 +55,7 @@ def command(
     except OSError as error:
         raise ZcbenchError(f"cannot make the folder {out}: {error.strerror or error}") from error
     with Store(out / "scores.sqlite") as store:
-        _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed))
+        _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed, rescore))
     made = _reporting.make_report(
         out / "scores.sqlite", _wanted(jobs, truth.datasets), truth,
         _studying.Statistics(undefined, population, resamples), out / "report", title=title,

@@ -1,0 +1,229 @@
+"""Metrics from a user's file: loaded, scored in every process, refused when their code changed unnoticed."""
+
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from verbs import command
+
+from networks import KEY, batch, make
+from zcbench.harness import registry
+from zcbench.harness.candidate import measure
+from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.metric_file import digest_of, from_function, metrics_in
+from zcbench.harness.source_file import code_digest
+from zcbench.harness.store import Store
+from zcbench.harness.types import Outcome
+
+DECORATED = '''"""A metric."""
+
+from zcbench.harness.metric import metric
+from zcbench.harness.passes.spec import ParamGradient
+
+
+@metric("largest", version=1, cite="nobody", caveats="none", higher_is_better=False, gradients=ParamGradient())
+def largest(gradients):
+    """Return the largest gradient."""
+    return max(g.abs().max() for g in gradients.values())
+'''
+PLAIN = '''import torch
+
+
+def spread(network, inputs, targets):
+    """Break whatever can be broken."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.rand(()))
+    inputs.zero_()
+    targets.fill_(-1)
+    return network(inputs).std() + torch.rand(())
+
+
+def other(a, b):
+    return 0.0
+'''
+FAST = ["--dataset", "digits", "--resolution", "8", "--batch-size", "4", "--limit", "4", "--sample", "4",
+        "--workers", "1"]  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "largest.py").write_text(DECORATED)
+    (tmp_path / "spread.py").write_text(PLAIN)
+    return tmp_path
+
+
+def test_a_decorated_metric_is_fused_with_the_others(files: Path) -> None:
+    chosen = registry.select(f"{files / 'largest.py'},snip")
+    assert [m.name for m in chosen] == ["largest", "snip"]
+    network, data = make("plain"), batch()
+    found = measure(network, data, chosen, key=KEY)
+    torch.nn.functional.cross_entropy(network(data.inputs), data.targets).backward()
+    weights = [m.weight for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    assert found["largest"].value == pytest.approx(max(float(w.grad.abs().max()) for w in weights), rel=1e-12)
+
+
+def test_a_plain_function_cannot_change_anything(files: Path) -> None:
+    (metric,) = metrics_in(files / "spread.py")
+    assert metric.name == "spread"
+    assert "outside of the shared passes" in metric.own_passes
+    network, data = make("plain"), batch()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    images, of_python, of_numpy = data.inputs.clone(), random.getstate(), np.random.get_state()[1].copy()
+    first = measure(network, data, [metric], key=KEY)["spread"]
+    torch.manual_seed(7)
+    second = measure(network, data, [metric], key=KEY)["spread"]
+    assert first.outcome is Outcome.OK
+    assert first.value == second.value
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert all(p.grad is None for p in network.parameters())
+    assert torch.equal(data.inputs, images)
+    assert data.targets.min() == 0
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    other = measure(network, data, [metric], key=("another", 0, "network"))["spread"]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert random.getstate() == of_python
+    assert (np.random.get_state()[1] == of_numpy).all()
+    assert other.value != first.value
+
+
+@pytest.mark.parametrize("returned", ["'text'", "None", "True", "torch.zeros(2)", "[1.0]"])
+def test_a_plain_function_must_return_one_number(tmp_path: Path, returned: str) -> None:
+    path = tmp_path / "f.py"
+    path.write_text(f"import torch\ndef f(network, inputs, targets):\n    return {returned}\n")
+    found = measure(make("plain"), batch(), metrics_in(path), key=KEY)["f"]
+    assert found.outcome is Outcome.FAILED
+    assert "f must return one number, not" in found.reason
+
+
+def test_a_plain_function_may_describe_itself() -> None:
+    def mine(network, inputs, targets):  # type: ignore[no-untyped-def]
+        return 1
+
+    mine.version, mine.higher_is_better, mine.cite = 3, False, "a paper"  # type: ignore[attr-defined]
+    metric = from_function(mine)
+    assert (metric.version, metric.higher_is_better, metric.cite) == (3, False, "a paper")
+    assert measure(make("plain"), batch(), [metric], key=KEY)["mine"].value == 1.0
+
+
+def test_nan_is_undefined(tmp_path: Path) -> None:
+    path = tmp_path / "f.py"
+    path.write_text("def f(network, inputs, targets):\n    return float('nan')\n")
+    found = measure(make("plain"), batch(), metrics_in(path), key=KEY)["f"]
+    assert (found.outcome, found.reason) == (Outcome.UNDEFINED, "the value is nan")
+
+
+def test_it_travels_to_another_process(files: Path) -> None:
+    for name in ("largest.py", "spread.py"):
+        (metric,) = metrics_in(files / name)
+        again = pickle.loads(pickle.dumps(metric))
+        assert (again.name, again.source) == (metric.name, metric.source)
+    content = pickle.dumps(metric)
+    (files / "spread.py").write_text(PLAIN.replace("zero_", "abs_"))
+    with pytest.raises(ZcbenchError, match="was changed while"):
+        pickle.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("x = 1 / 0", r"line 1: ZeroDivisionError: division by zero"), ("def f(:", "line 1: SyntaxError"),
+     ("def g(a): return 1", "has no metric: decorate"), ("import nothing_here", "line 1: ModuleNotFoundError")],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    with pytest.raises(ZcbenchError, match=message) as caught:
+        registry.select(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_told(files: Path) -> None:
+    with pytest.raises(ZcbenchError, match=r'has no metric "sprea"\. Did you mean "spread"'):
+        registry.select(f"{files / 'spread.py'}:sprea")
+    with pytest.raises(MissingFileError, match="there is no file"):
+        registry.select(str(files / "absent.py"))
+    assert [m.name for m in registry.select(f"{files / 'spread.py'}:other")] == ["other"]
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def snip(network, inputs, targets):\n    return 0.0\n")
+    with pytest.raises(ZcbenchError, match="there is a metric called snip already: rename the one in"):
+        registry.select(str(path))
+    with pytest.raises(ZcbenchError, match="called snip already"):
+        registry.include(path)
+    assert registry.metrics()["snip"].source is None
+
+
+def test_an_included_folder_is_taken_back(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "test_largest.py").write_text("raise SystemExit")
+    assert command("list", "metrics", "--include-path", str(files)) == 0
+    assert "spread" in capsys.readouterr().out
+    assert "spread" not in registry.metrics()
+    assert "largest" not in registry.groups()["literature"]
+
+
+def test_comments_and_citations_are_no_code(files: Path) -> None:
+    path = files / "largest.py"
+    before = code_digest(path)
+    path.write_text(DECORATED.replace("nobody", "somebody").replace('"""Return', '# why\n    """Give back'))
+    assert code_digest(path) == before
+    path.write_text(DECORATED.replace("max(g", "min(g"))
+    assert code_digest(path) != before
+    assert digest_of(registry.metrics()["snip"]) == ""
+
+
+def test_changed_code_needs_a_new_version_or_a_word(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(files)
+    score = ["score", "--metrics", "largest.py", "--store", "s.sqlite", *FAST]
+    assert command(*score) == 0
+    with Store(files / "s.sqlite", create=False) as store:
+        before = store.frame()["value"]
+        (described,) = store.described().values()
+    assert (described.higher_is_better, described.cite, len(described.code)) == (False, "nobody", 16)
+    (files / "largest.py").write_text(DECORATED.replace("return max(g.abs().max()", "return sum(g.abs().sum()"))
+    capsys.readouterr()
+    assert command(*score) == 2
+    assert "raise its version, or compute them anew with --rescore" in capsys.readouterr().err
+    with Store(files / "s.sqlite", create=False) as store:
+        assert store.frame()["value"].equals(before)
+    assert command(*score, "--rescore") == 0
+    with Store(files / "s.sqlite", create=False) as store:
+        assert (store.frame()["value"] > before).all()
+
+
+def test_a_store_is_analysed_without_the_code_of_its_metrics(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The direction is that of the store: a low value of this metric stands for a high accuracy."""
+    monkeypatch.chdir(files)
+    name = "params_reversed"
+    (files / "r.py").write_text(
+        "import torch\nfrom zcbench.harness.metric import metric\n"
+        "from zcbench.harness.passes.spec import ParameterCount\n"
+        f'@metric("{name}", version=2, cite="c", caveats="c", higher_is_better=False, count=ParameterCount())\n'
+        "def reversed_count(count):\n    return -torch.as_tensor(float(count))\n"
+    )
+    some = [*FAST, "--sample", "12", "--limit", "12"]
+    assert command("score", "--metrics", "r.py,params", "--store", "s.sqlite", *some) == 0
+    (files / "r.py").unlink()
+    assert command("analyse", "--store", "s.sqlite", "--target", "cifar10", "--out", "a", "--resamples", "10") == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("params")]
+    values = {line[0]: line[1] for line in lines}
+    assert values["params"] == values[name]
+
+
+def test_seeds_may_start_elsewhere(tmp_path: Path) -> None:
+    common = ["score", "--metrics", "l2_norm", "--store", str(tmp_path / "s.sqlite"), *FAST, "--limit", "2"]
+    assert command(*common, "--seeds", "3") == 0
+    assert command(*common, "--seeds", "2", "--first-seed", "2") == 0
+    with Store(tmp_path / "s.sqlite", create=False) as store:
+        frame = store.frame()
+    assert sorted(frame["init_seed"].unique()) == [0, 1, 2, 3]
+    assert len(frame) == 8
