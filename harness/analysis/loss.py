@@ -23,6 +23,13 @@ Values = NDArray[np.float64]
 STATISTICS = ("spearman", "kendall")
 """The statistics whose loss can be tested."""
 
+ALL_PAIRS = 200
+"""Up to so many architectures Kendall's tau looks at every pair; of more it sorts."""
+
+BLOCK = 1_000_000
+"""Pairs that are looked at at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """How a correlation differs between two sets of scores of the same architectures.
@@ -173,16 +180,31 @@ def kendall_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[V
     Returns:
         float64[B] and float64[B, n]; NaN where a column is constant.
     """
-    codes_y = dense(np.asarray(y, dtype=np.float64))
-    n = y.size
-    of_c = np.empty(x.shape)
-    for row, column in enumerate(x):
-        of_c[row] = concordance(dense(np.asarray(column, dtype=np.float64)), codes_y)
-    pairs = n - 1
-    c = of_c / pairs
+    pairs = y.size - 1
+    c = (_of_all_pairs(x, y) if y.size <= ALL_PAIRS else _of_sorted(x, y)) / pairs
     v, w = _Sorted.of(x).untied() / pairs, _Sorted.of(y[None]).untied() / pairs
     mean_c, mean_v, mean_w = (part.mean(axis=1, keepdims=True) for part in (c, v, w))
     return _ratio(mean_c, 2 * (c - mean_c), mean_v, 2 * (v - mean_v), mean_w, 2 * (w - mean_w))
+
+
+def _of_sorted(x: NDArray[np.generic], y: NDArray[np.generic]) -> Values:
+    """Return for every architecture its concordant less its discordant partners, float64[B, n], row by row."""
+    codes = dense(np.asarray(y, dtype=np.float64))
+    return np.stack([concordance(dense(np.asarray(row, dtype=np.float64)), codes) for row in x])
+
+
+def _of_all_pairs(x: NDArray[np.generic], y: NDArray[np.generic]) -> Values:
+    """Return the same from all pairs, many rows at once: faster for few architectures."""
+    above = y[:, None] > y
+    of_y = above.astype(np.int8) - above.T.astype(np.int8)
+    total = np.empty(x.shape)
+    step = max(1, BLOCK // of_y.size)
+    for start in range(0, len(x), step):
+        rows = x[start : start + step]
+        above = rows[:, :, None] > rows[:, None, :]
+        of_x = above.astype(np.int8) - above.transpose(0, 2, 1).astype(np.int8)
+        total[start : start + step] = np.einsum("bij,ij->bi", of_x, of_y, dtype=np.int32)
+    return total
 
 
 def _variance(order: _Sorted, ranks: Values) -> tuple[Values, Values]:
