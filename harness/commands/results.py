@@ -193,8 +193,8 @@ def _write(results: Sequence[Result], out: Path) -> None:
     own = [one for one in read(sorted(before)).results if one.by in {result.by for result in results}]
     if own:
         click.echo(
-            f"note: {out} has {plural(len(own), 'other result')} of yours of these metrics, of other architectures, truths, "
-            "recipes or scores or from another machine: a leaderboard reads them too, so remove what no longer holds",
+            f"note: {out} has {plural(len(own), 'other result')} of yours of these metrics, of other architectures, "
+            "truths, recipes or scores or from another machine: a leaderboard reads them too, so remove what is outdated",
             err=True,
         )
     names = sorted({result.benchmark for result in results})
