@@ -194,7 +194,7 @@ def _write(results: Sequence[Result], out: Path) -> None:
     if own:
         click.echo(
             f"note: {out} has {plural(len(own), 'other result')} of yours of these metrics, of other architectures, "
-            "truths, recipes or scores or from another machine: a leaderboard reads them too, so remove what is outdated",
+            "truths, recipes, scores or machines: a leaderboard reads them too, so remove what is outdated",
             err=True,
         )
     names = sorted({result.benchmark for result in results})
