@@ -1,0 +1,161 @@
+"""How a comparison of one metric with the baselines is put into words; shared by its sentences and its tables."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zcbench.harness.analysis.versus_parts import Difference
+from zcbench.harness.analysis.versus_result import Comparison, Sides, Versus
+from zcbench.harness.types import Estimate
+from zcbench.reports.names import benchmark_title
+from zcbench.reports.scientific import scientific
+from zcbench.reports.section import SURROGATE, slug
+from zcbench.reports.text import listed, number, phrase, plural, probability
+
+DIGITS = 3
+"""Of correlations and their differences: a difference has to be seen in the two numbers that it comes from."""
+
+NAMED = 4
+"""Up to so many baselines are named; of more their number is given, and the tables have the names."""
+
+SAYS = {"better": "better", "worse": "worse", "undecided": "undecided", "untested": "no test"}
+"""What the adjusted test says about the candidate, by the side of a difference."""
+
+
+def labels(comparison: Comparison) -> tuple[str, ...]:
+    """Return one short unique name for every benchmark and target: ``target``, or ``benchmark: target``.
+
+    A truth that a surrogate predicted is marked; the source follows where it takes that to tell two apart. Names of
+    files and anchors are made from labels, so no two labels have the same ``slug``.
+
+    Args:
+        comparison: of one candidate.
+    """
+    of = comparison.versus
+    several = len({v.benchmark for v in of}) > 1
+    plain = [
+        (f"{benchmark_title(v.benchmark)}: " if several else "") + v.target + (" (surrogate)" * (v.kind == SURROGATE))
+        for v in of
+    ]
+    found: list[str] = []
+    for name, v in zip(plain, of, strict=True):
+        label = name if plain.count(name) == 1 else f"{name} ({v.source})"
+        taken = {slug(other) for other in found}
+        found.append(label if slug(label) not in taken else f"{label} {len(found) + 1}")
+    return tuple(found)
+
+
+def called(comparison: Comparison, versus: Versus) -> str:
+    """Return the candidate's name with its version, where that is known."""
+    return f"{comparison.candidate} (version {versus.version})" if versus.version else comparison.candidate
+
+
+def where(versus: Versus) -> str:
+    """Return ``100 architectures of NAS-Bench-201 (population "all", target cifar10)``."""
+    count = plural(versus.verdict.n, "architecture")
+    return f'{count} of {benchmark_title(versus.benchmark)} (population "{versus.population}", target {versus.target})'
+
+
+def measured(estimate: Estimate) -> str:
+    """Return a correlation with its interval."""
+    return phrase(estimate, DIGITS)
+
+
+def signed(difference: Estimate) -> str:
+    """Return a difference with its sign and interval; the sign is left out where the digits shown are all zero."""
+    plus = "+" if round(difference.value, DIGITS) > 0 else ""
+    return f"{plus}{phrase(difference, DIGITS)}"
+
+
+def spread(values: Sequence[float], *, plus: bool = False) -> str:
+    """Return ``a to b`` for the least and largest value that is a number, one where both read the same.
+
+    Args:
+        values: numbers and NaN.
+        plus: whether a positive value has a sign.
+    """
+    known = [v for v in values if not math.isnan(v)]
+    if not known:
+        return number(math.nan, DIGITS)
+    mark = [("+" if plus and round(v, DIGITS) > 0 else "") + number(v, DIGITS) for v in (min(known), max(known))]
+    return mark[0] if mark[0] == mark[1] else " to ".join(mark)
+
+
+def p_value(p: float) -> str:
+    """Return ``p = 0.0123``, ``p = 0.32``, ``p = 1`` or ``p < 0.0001``."""
+    if p < 1e-4:
+        return f"p {probability(p, 4)}"
+    return "p = 1" if p > 0.995 else f"p = {probability(p, 4 if p < 0.1 else 2)}"
+
+
+def adjusted(difference: Difference) -> str:
+    """Return the p-value of a difference with what it was adjusted for, or why there is none."""
+    if math.isnan(difference.p):
+        return f"no test: {difference.why}"
+    if difference.family == 1:
+        return f"{p_value(difference.p)}, the only comparison"
+    before = p_value(difference.p).removeprefix("p ").removeprefix("= ")
+    over = f"Holm's adjustment over {difference.family:,} comparisons"
+    return f"{p_value(difference.p_holm)} after {over}, {before} before"
+
+
+def seconds(value: float) -> str:
+    """Return a time in seconds or milliseconds with three significant digits."""
+    return f"{scientific(value)} s" if value >= 1 else f"{scientific(1e3 * value)} ms"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio with two significant digits, or as a whole number from ten on."""
+    return number(value, 0) if value >= 9.95 else scientific(float(f"{value:.2g}"))
+
+
+def sides_of(differences: Sequence[Difference]) -> Sides:
+    """Sort baselines by what the adjusted tests say, as ``Verdict.sides`` does for Spearman.
+
+    Args:
+        differences: of one statistic and slice.
+    """
+    found = Sides()
+    for one in differences:
+        found = replace(found, **{one.side: (*getattr(found, one.side), one.baseline)})
+    return found
+
+
+def standing(sides: Sides) -> str:
+    """Say which baselines the candidate is better than, worse than and not told apart from.
+
+    Args:
+        sides: of one slice; all empty where there is no baseline at all.
+
+    Returns:
+        A predicate that follows ``is``, e.g. ``better than 9 of 14 baselines and not told apart from nwot``.
+    """
+    total = len(sides.better) + len(sides.worse) + len(sides.undecided) + len(sides.untested)
+    groups = [
+        (head, every, names) for head, every, names in (
+            ("better than", "all", sides.better), ("worse than", "all", sides.worse),
+            ("not told apart from", "any of the", sides.undecided),
+        ) if names
+    ]  # fmt: skip
+    if not groups:
+        return "compared with no baseline" if not total else f"tested against none of {plural(total, 'baseline')}"
+    if len(groups) == 1 and not sides.untested:
+        head, every, names = groups[0]
+        return f"{head} {names[0]}, the only baseline" if total == 1 else f"{head} {every} {total} baselines"
+    parts = []
+    for head, every, names in groups:
+        if len(groups) == 1:
+            tested = f"{every} {len(names)} baselines that there is a test for"
+            parts.append(f"{head} {tested if len(names) > 1 else f'{names[0]}, the only baseline with a test'}")
+        else:
+            parts.append(f"{head} {_some(names, total, first=not parts)}")
+    if sides.untested:
+        parts.append(f"not tested against {_some(sides.untested, total, first=False)}")
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
+
+
+def _some(names: Sequence[str], total: int, *, first: bool) -> str:
+    """Name a few baselines, or count many."""
+    if len(names) <= NAMED:
+        return listed(list(names))
+    return f"{len(names)} of {total} baselines" if first else f"{len(names)} others"

@@ -1,0 +1,253 @@
+"""Sections of a comparison: the scores themselves, what the candidate adds, copies, stability and cost."""
+
+import math
+
+from zcbench.harness.analysis.table import Cell, Column, Kind, Table
+from zcbench.harness.analysis.versus_parts import BEST, TWIN, Addition
+from zcbench.harness.analysis.versus_result import Comparison, Versus
+from zcbench.harness.types import Estimate
+from zcbench.reports.section import Bars, Section, lower_end, slug
+from zcbench.reports.text import listed, plural
+from zcbench.reports.versus_differences import order
+from zcbench.reports.versus_phrases import DIGITS, labels
+from zcbench.reports.versus_sentences import KINDS, together
+
+
+def scores(comparison: Comparison) -> Section:
+    """Return how well candidate and baselines order the architectures, each by itself."""
+    tables, bars = [], []
+    for label, versus in _named(comparison):
+        table = standings(label, comparison, versus)
+        ends = [end for row in table.rows if isinstance(e := row[2], Estimate) for end in (e.low, e.value)]
+        tables.append(table)
+        bars.append(Bars(table.name, "spearman", lower_end(ends), 1.0))
+    return Section(
+        title="Rank correlations",
+        anchor="scores",
+        intro=(
+            "Every metric by itself, on all architectures that have its score. Overlapping intervals do not settle "
+            "which of two is better: the differences above do.",
+        ),
+        tables=tuple(tables),
+        bars=tuple(bars),
+    )
+
+
+def standings(label: str, comparison: Comparison, versus: Versus) -> Table:
+    """Return Spearman and tau of every metric, the highest first.
+
+    Args:
+        label: the target's label in this report.
+        comparison: of which the candidate is.
+        versus: the comparison on that target.
+    """
+    rank = {name: place for place, name in enumerate(order(versus))}
+    own = versus.standing(comparison.candidate).value
+    names = sorted(rank, key=rank.__getitem__)
+    place = sum(versus.standing(name).value >= own for name in names) if not math.isnan(own) else len(names)
+    names.insert(place, comparison.candidate)
+    rows: list[tuple[Cell, ...]] = []
+    for name in names:
+        spearman = versus.standing(name)
+        rows.append(
+            (name, "candidate" if name == comparison.candidate else "baseline", spearman,
+             versus.standing(name, statistic="kendall"), versus.standing(name, slice="top10_truth"),
+             versus.standing(name, statistic="kendall", slice="top10_truth"), spearman.n, spearman.n_undefined)
+        )  # fmt: skip
+    columns = (
+        Column("metric", "Metric"),
+        Column("role", "Role"),
+        Column("spearman", "Spearman", Kind.ESTIMATE, DIGITS),
+        Column("kendall", "Kendall τ-b", Kind.ESTIMATE, DIGITS),
+        Column("spearman_top10", "Spearman, top 10 %", Kind.ESTIMATE, DIGITS),
+        Column("kendall_top10", "τ-b, top 10 %", Kind.ESTIMATE, DIGITS),
+        Column("n", "n", Kind.INTEGER),
+        Column("n_undefined", "No score", Kind.INTEGER),
+    )
+    method = versus.standing(comparison.candidate).method
+    notes = (
+        f"95 % intervals: {method}.",
+        f"Top 10 %: the {plural(versus.verdict.n_top, 'architecture')} with the best truth, ties at the edge included.",
+    )
+    caption = f"{label}: rank correlation of every metric with the truth."
+    return Table(f"scores_{slug(label)}", caption, columns, tuple(rows), notes)
+
+
+def additions(comparison: Comparison) -> Section:
+    """Return what the candidate tells beyond params, flops and the best baseline."""
+    named = [(label, v) for label, v in _named(comparison) if v.additions]
+    tables = tuple(added(label, comparison, v) for label, v in named)
+    bars = []
+    for table in tables:
+        ends = [end for row in table.rows if isinstance(e := row[1], Estimate) for end in (e.low, e.value)]
+        bars.append(Bars(table.name, "partial", lower_end(ends), 1.0))
+    return Section(
+        title="Does it add anything?",
+        anchor="adds",
+        intro=(
+            f"What {comparison.candidate} tells about the truth that other metrics do not. Partial Spearman: the "
+            "correlation of what is left of its ranks and of those of the truth after a linear regression of both on "
+            "the ranks of the others. Bits: the information that it adds to them, beside what shuffled scores reach.",
+        ),
+        tables=tables,
+        bars=tuple(bars),
+        notes=() if named else ("Neither params, flops nor a baseline was there to compare with.",),
+    )
+
+
+def added(label: str, comparison: Comparison, versus: Versus) -> Table:
+    """Return partial correlation and information, a line for each set of other metrics.
+
+    Args:
+        label: the target's label in this report.
+        comparison: of which the candidate is.
+        versus: the comparison on that target.
+    """
+    last = together(versus)
+    rows: list[tuple[Cell, ...]] = [
+        (", ".join(one.given), one.partial, one.bits, one.level, _says(one, versus, last=one is last),
+         one.partial.n)
+        for one in versus.additions
+    ]  # fmt: skip
+    columns = (
+        Column("given", "Given"),
+        Column("partial", "Partial Spearman", Kind.ESTIMATE, DIGITS),
+        Column("bits", "Bits", Kind.NUMBER, DIGITS),
+        Column("level", "Bits of shuffles", Kind.NUMBER, DIGITS),
+        Column("adds", "Adds"),
+        Column("n", "n", Kind.INTEGER),
+    )
+    notes = [
+        "Adds: yes where the interval of the partial correlation lies above zero and the bits are above those that "
+        "97.5 % of shuffles stay below; reversed where the interval lies below zero instead. Not corrected for the "
+        "number of lines. Bits assume a Gaussian copula, and see linear dependence only.",
+    ]
+    if versus.best and any(BEST in one.given for one in versus.additions):
+        notes.append(
+            f"The best baseline on these data is {versus.best}; for the intervals it is chosen anew in every resample, "
+            "which allows for the choice."
+        )
+    caption = f"{label}: what {comparison.candidate} tells beyond other metrics."
+    return Table(f"adds_{slug(label)}", caption, columns, tuple(rows), tuple(notes))
+
+
+def _says(one: Addition, versus: Versus, *, last: bool) -> str:
+    if one.redundant:
+        return "determined by them"
+    if last:
+        return versus.verdict.adds
+    if math.isnan(one.partial.low) or math.isnan(one.bits):
+        return "cannot tell"
+    if not one.bits > one.level or one.partial.low <= 0 <= one.partial.high:
+        return "no"
+    return "yes" if one.partial.low > 0 else "reversed"
+
+
+def copies(comparison: Comparison) -> Section:
+    """Return the known metrics that the candidate is most like."""
+    rows: list[tuple[Cell, ...]] = []
+    for label, versus in _named(comparison):
+        near = versus.twins or ((versus.nearest,) if versus.nearest else ())
+        rows += [
+            (label, t.metric, t.correlation, "yes" if t.beyond else "no", "yes" if t.reversed else "no",
+             t.correlation.n)
+            for t in near
+        ]  # fmt: skip
+    columns = (
+        Column("group", "Target"),
+        Column("metric", "Known metric"),
+        Column("correlation", "Rank correlation", Kind.ESTIMATE, DIGITS),
+        Column("copy", f"Beyond {TWIN}"),
+        Column("reversed", "Reversed"),
+        Column("n", "n", Kind.INTEGER),
+    )
+    caption = f"The known metric that {comparison.candidate} is most like, and all that it is a copy of."
+    return Section(
+        title="Is it a known metric on another scale?",
+        anchor="copies",
+        intro=(
+            "A strictly increasing function of a score orders the architectures as the score does, so it is no other "
+            f"metric. A rank correlation beyond {TWIN} in absolute value, on at least 10 architectures, is called a "
+            "copy; a negative one is the same metric read backwards.",
+        ),
+        tables=(Table("copies", caption, columns, tuple(rows)),) if rows else (),
+        notes=() if rows else ("No known metric has scores on the same architectures.",),
+    )
+
+
+def stability(comparison: Comparison) -> Section:
+    """Return how the candidate fares under other seeds, batch sizes and initialisations."""
+    named = [(label, v) for label, v in _named(comparison) if v.stability]
+    tables = []
+    for label, versus in named:
+        rows: tuple[tuple[Cell, ...], ...] = tuple(
+            (s.kind, s.value, s.reference, s.agreement, s.spearman, s.change, s.n, s.n_undefined)
+            for s in versus.stability
+        )
+        caption = f"{label}: {comparison.candidate} under one change of how it is scored."
+        tables.append(Table(f"stability_{slug(label)}", caption, _STABILITY, rows, _STABILITY_NOTES))
+    missing = [kind for kind in KINDS if not any(s.kind == kind for _, v in named for s in v.stability)]
+    return Section(
+        title="Stability",
+        anchor="stability",
+        intro=(
+            "The same architectures scored again with one thing changed. A metric that does not agree with itself "
+            "cannot agree with the truth; a change of Spearman whose interval leaves out zero is more than the sample "
+            "of architectures explains.",
+        ),
+        tables=tuple(tables),
+        notes=(f"Not measured: {listed([f'another {kind}' for kind in missing])}.",) if missing else (),
+    )
+
+
+_STABILITY = (
+    Column("group", "Changed"), Column("value", "To"), Column("reference", "From"),
+    Column("agreement", "Agreement", Kind.ESTIMATE, DIGITS), Column("spearman", "Spearman", Kind.ESTIMATE, DIGITS),
+    Column("change", "Change of Spearman", Kind.ESTIMATE, DIGITS), Column("n", "n", Kind.INTEGER),
+    Column("lost", "Scores lost", Kind.INTEGER),
+)  # fmt: skip
+
+_STABILITY_NOTES = (
+    "Agreement: Spearman between the scores before and after the change. Spearman: with the truth, after it. Scores "
+    "lost: architectures whose score is undefined or failed after the change only.",
+)
+
+
+def cost(comparison: Comparison) -> Section:
+    """Return what the candidate and every baseline take."""
+    tables = []
+    for label, versus in _named(comparison):
+        if not versus.costs:
+            continue
+        rows: tuple[tuple[Cell, ...], ...] = tuple(
+            (c.baseline, *(1e3 * s for s in (c.ours_standalone, c.theirs_standalone)), c.ratio,
+             *(1e3 * s for s in (c.ours_marginal, c.theirs_marginal)), c.ratio_marginal, c.n)
+            for c in versus.costs
+        )  # fmt: skip
+        caption = f"{label}: median time to score one architecture, candidate and baseline."
+        tables.append(Table(f"cost_{slug(label)}", caption, _COST, rows))
+    return Section(
+        title="Cost",
+        anchor="cost",
+        intro=(
+            "Alone: every pass and quantity that a metric needs, as if it were the only one. Marginal: its own "
+            "reduction, once others have paid for the passes. Median over the architectures that have the times of "
+            "both; times of scores that were made on other machines are not comparable.",
+        ),
+        tables=tuple(tables),
+        notes=() if tables else ("No times are known.",),
+    )
+
+
+_COST = (
+    Column("baseline", "Baseline"),
+    Column("ours_ms", "Candidate alone, ms", Kind.NUMBER, 2), Column("theirs_ms", "Baseline alone, ms", Kind.NUMBER, 2),
+    Column("ratio", "Ratio", Kind.NUMBER, 2),
+    Column("ours_marginal_ms", "Candidate marginal, ms", Kind.NUMBER, 2),
+    Column("theirs_marginal_ms", "Baseline marginal, ms", Kind.NUMBER, 2),
+    Column("ratio_marginal", "Ratio", Kind.NUMBER, 2), Column("n", "n", Kind.INTEGER),
+)  # fmt: skip
+
+
+def _named(comparison: Comparison) -> list[tuple[str, Versus]]:
+    return list(zip(labels(comparison), comparison.versus, strict=True))
