@@ -9,6 +9,7 @@ every architecture on d. With equal scores every influence is 0, and so is the e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,7 +96,7 @@ def loss(then: ArrayLike, now: ArrayLike, truth: ArrayLike, *, statistic: str, c
 
 
 def differences(
-    then: NDArray[np.generic], now: NDArray[np.generic], truth: NDArray[np.generic], *, statistic: str
+    then: NDArray[Any], now: NDArray[Any], truth: NDArray[Any], *, statistic: str
 ) -> tuple[Values, Values, Values, Values]:
     """Compare B pairs of sets of scores with one truth.
 
@@ -142,7 +143,7 @@ def quantile(free: Values, confidence: float) -> Values:
     return np.asarray(stats.t.ppf(confidence, free))
 
 
-def spearman_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[Values, Values]:
+def spearman_influence(x: NDArray[Any], y: NDArray[Any]) -> tuple[Values, Values]:
     """Return Spearman's rho and the influence of every architecture on it.
 
     With a_i = mean_j sign(x_i - x_j), b_i likewise, C = mean a b, V = mean a² and W = mean b², rho = C / sqrt(V W) is
@@ -167,7 +168,7 @@ def spearman_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[
     return _ratio(covariance, of_c, v, of_v, w, of_w)
 
 
-def kendall_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[Values, Values]:
+def kendall_influence(x: NDArray[Any], y: NDArray[Any]) -> tuple[Values, Values]:
     """Return Kendall's tau-b and the influence of every architecture on it.
 
     tau-b = C / sqrt(V W) with C = mean over pairs of sign(x_i - x_j) sign(y_i - y_j), V the share of pairs that are
@@ -187,13 +188,13 @@ def kendall_influence(x: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[V
     return _ratio(mean_c, 2 * (c - mean_c), mean_v, 2 * (v - mean_v), mean_w, 2 * (w - mean_w))
 
 
-def _of_sorted(x: NDArray[np.generic], y: NDArray[np.generic]) -> Values:
+def _of_sorted(x: NDArray[Any], y: NDArray[Any]) -> Values:
     """Return for every architecture its concordant less its discordant partners, float64[B, n], row by row."""
     codes = dense(np.asarray(y, dtype=np.float64))
     return np.stack([concordance(dense(np.asarray(row, dtype=np.float64)), codes) for row in x])
 
 
-def _of_all_pairs(x: NDArray[np.generic], y: NDArray[np.generic]) -> Values:
+def _of_all_pairs(x: NDArray[Any], y: NDArray[Any]) -> Values:
     """Return the same from all pairs, many rows at once: faster for few architectures."""
     above = y[:, None] > y
     of_y = above.astype(np.int8) - above.T.astype(np.int8)
@@ -237,7 +238,7 @@ class _Sorted:
     end: NDArray[np.int64]
 
     @classmethod
-    def of(cls, values: NDArray[np.generic]) -> _Sorted:
+    def of(cls, values: NDArray[Any]) -> _Sorted:
         order = np.argsort(values, axis=1, kind="stable")
         ordered = np.take_along_axis(values, order, axis=1)
         n = values.shape[1]
@@ -272,6 +273,6 @@ class _Sorted:
         return out
 
     def _back(self, in_order: Values) -> Values:
-        out = np.empty_like(in_order)
+        out: Values = np.empty(in_order.shape)
         np.put_along_axis(out, self.order, in_order, axis=1)
         return out

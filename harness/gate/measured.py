@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zcbench.harness import options
 from zcbench.harness.analysis.cube import Cube
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.errors import ZcbenchError
@@ -141,9 +142,9 @@ class Measured:
 
     @property
     def name(self) -> str:
-        """What tells it from others of one baseline: the benchmark, with its networks where there is a choice."""
-        network = self.recipes[0].network
-        return f"{self.benchmark} ({network})" if network else self.benchmark
+        """What tells it from others of one baseline: the benchmark, with the task of its networks if they have one."""
+        task = options.split(self.recipes[0].network).get("task", "")
+        return f"{self.benchmark} {task}" if task else self.benchmark
 
     def metric(self, key: str) -> int | None:
         """Return the place of a metric, None if it is absent."""

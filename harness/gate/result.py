@@ -18,7 +18,7 @@ class Kind(StrEnum):
     DATA = "data"
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """What it is called in a heading."""
         return {
             Kind.CORRELATION: "correlation with the ground truth",
