@@ -40,7 +40,7 @@ def write(analyses: Sequence[Analysis], folder: Path | str) -> tuple[Path, Path]
     except OSError as error:
         raise ZcbenchError(f"cannot write the analysis to {folder}: {error.strerror or error}") from error
     write_text(csv, frame.to_csv(index=False, lineterminator="\n"))
-    write_text(full, json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
+    write_text(full, json.dumps(plain(document), indent=1, allow_nan=False) + "\n")
     return csv, full
 
 
@@ -65,14 +65,14 @@ def to_json(analysis: Analysis) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Turn arrays into lists and NaN and infinities, which JSON does not have, into None."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

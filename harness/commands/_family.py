@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
@@ -17,6 +18,9 @@ from zcbench.harness.registry import metrics
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import TRUE_LABELS, Store
 from zcbench.harness.types import Recipe
+
+if TYPE_CHECKING:
+    from zcbench.harness.job import Job  # imports torch, which an analysis does not need
 
 KEY = ["dataset", "labels", "batch_size", "init", "kin", "network", "resolution"]
 
@@ -48,6 +52,24 @@ class Wanted:
     metrics: frozenset[str] | None = None
     recipes: frozenset[str] | None = None
     prefer: tuple[str, ...] = ()
+
+
+def wanted_of(jobs: Sequence[Job], prefer: tuple[str, ...]) -> dict[str, Wanted]:
+    """Ask for what jobs made, by benchmark: the store may hold more, from another run.
+
+    Args:
+        jobs: what was scored.
+        prefer: targets of the analysis; scores on the images of one of them go before others.
+    """
+    wanted = {}
+    for name in dict.fromkeys(job.benchmark for job in jobs):
+        mine = [job for job in jobs if job.benchmark == name]
+        wanted[name] = Wanted(
+            architectures=frozenset(a.id for job in mine for a in job.architectures),
+            metrics=frozenset(m.key for job in mine for m in job.metrics),
+            recipes=frozenset(recipe.digest for job in mine for recipe in job.recipes()), prefer=prefer,
+        )  # fmt: skip
+    return wanted
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,13 @@ def candidates(*, required: bool) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def scoring(*, dataset: str | None) -> Callable[[F], F]:
-    """How to score them."""
+def scoring(*, dataset: str | None, metrics: Callable[[F], F] | None = None) -> Callable[[F], F]:
+    """How to score them.
+
+    Args:
+        dataset: the default; None: somebody must name one.
+        metrics: the option that names the metrics, for a verb that has another one than ``--metrics``.
+    """
     return _together(
         click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Images of the mini-batch: see "
                      "zcbench list datasets; may be given several times, to see how scores transfer.",
@@ -99,9 +104,9 @@ def scoring(*, dataset: str | None) -> Callable[[F], F]:
                      "for benchmarks with a choice: see zcbench list benchmarks."),
         click.option("--task", "tasks", multiple=True, metavar="NAME", help="Task of the networks, for benchmarks "
                      "with several (TransNAS-Bench-101); may be given several times."),
-        click.option("--metrics", default="standard", show_default=True, metavar="LIST",
-                     help="Metrics, groups, or files like my_metric.py or my_metric.py:name, separated by commas: see "
-                     "zcbench list metrics."),
+        metrics or click.option(
+            "--metrics", default="standard", show_default=True, metavar="LIST", help="Metrics, groups, or files like "
+            "my_metric.py or my_metric.py:name, separated by commas: see zcbench list metrics."),
         include_path(),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
                      help="Number of initialisations: seeds 0 to N-1."),

@@ -137,7 +137,7 @@ def make_report(
     """
     with Store(store_path, create=False) as store:
         studied, without = pairs(store, wanted, options, named=named)
-        provenance = _provenance(store, studied)
+        provenance = provenance_of(store, studied)
         carried = transfers(store, {one.found.name: wanted[one.found.name] for one in studied}, options, how)
     if without:
         provenance["left out"] = without
@@ -229,7 +229,7 @@ def _described(studied: Sequence[Studied]) -> dict[tuple[str, int], Described]:
     return {key: one for s in studied for _, family in s.pairs for key, one in family.described.items()}
 
 
-def _provenance(store: Store, studied: Sequence[Studied]) -> dict[str, str | Mapping[str, str]]:
+def provenance_of(store: Store, studied: Sequence[Studied]) -> dict[str, str | Mapping[str, str]]:
     described: dict[str, str | Mapping[str, str]] = {
         "zcbench": {
             "version": package_version("zcbench"), "source": source_digest(),

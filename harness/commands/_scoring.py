@@ -145,6 +145,18 @@ def configured(found: Sequence[Benchmark], setting: Setting, truth: TruthOptions
     return result
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder that a verb writes to.
+
+    Raises:
+        ZcbenchError: if that cannot be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZcbenchError(f"cannot make the folder {path}: {error.strerror or error}") from error
+
+
 def find_device(name: str) -> str:
     """Return the name of the device to compute on; ``auto`` takes CUDA where there is one.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.analysis.aggregated import with_aggregates
 from zcbench.harness.analysis.ceiling import Ceiling, noise_ceiling, seeds_in_mean
-from zcbench.harness.analysis.frame import assemble
+from zcbench.harness.analysis.frame import ScoreTable, assemble
+from zcbench.harness.analysis.ranks import Policy
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.study import analyse
 from zcbench.harness.commands._family import Family
@@ -36,6 +37,11 @@ class Statistics:
     undefined: str
     population: str
     resamples: int
+
+    @property
+    def policy(self) -> Policy:
+        """The policy for undefined scores, as the analysis names it."""
+        return cast(Policy, self.undefined)
 
 
 def check_truth(jobs: Sequence[Job], options: TruthOptions, population: str) -> None:
@@ -101,6 +107,17 @@ def study(
     Raises:
         ZcbenchError: for an unknown population, or where no architecture has both.
     """
+    table = score_table(family, found, target, how)
+    ceiling = None if noise is None else ceiling_of(noise, target, table.architectures, resamples=how.resamples)
+    return analyse(table, undefined=how.policy, resamples=how.resamples, ceiling=ceiling)
+
+
+def score_table(family: Family, found: Benchmark, target: Target, how: Statistics) -> ScoreTable:
+    """Return one family of scores, and the aggregates of them, beside one ground truth, on one population.
+
+    Raises:
+        ZcbenchError: for an unknown population, or where no architecture has both.
+    """
     check_population(found, how.population)
     member = found.populations[how.population]
     table = assemble(
@@ -108,10 +125,7 @@ def study(
         higher_is_better=family.directions,
         population=how.population, keep=lambda text: member(found.space.parse(text)), recipe=family.describe(),
     )
-    policy = cast(Literal["drop", "worst"], how.undefined)
-    table = with_aggregates(table, undefined=policy)
-    ceiling = None if noise is None else ceiling_of(noise, target, table.architectures, resamples=how.resamples)
-    return analyse(table, undefined=policy, resamples=how.resamples, ceiling=ceiling)
+    return with_aggregates(table, undefined=how.policy)
 
 
 def ceiling_of(

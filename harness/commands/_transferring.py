@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, cast
 
 import click
 
@@ -47,16 +46,15 @@ class Carrying:
             ZcbenchError: where sources and targets have no architecture of the population in common.
         """
         check_population(self.found, how.population)
-        policy = cast(Literal["drop", "worst"], how.undefined)
         common = self._in_common(how)
         sources = []
         for name, family in self.families.items():
-            table = with_aggregates(self._table(family, self.targets[0], common, how), undefined=policy)
+            table = with_aggregates(self._table(family, self.targets[0], common, how), undefined=how.policy)
             beyond = family.frame["architecture"].nunique() - len(table.architectures)
             sources.append(Source(name, table, self._own(family.recipe), beyond, source_of(family.recipe)))
         first = next(iter(self.families.values()))
         truths = [self._table(first, target, common, how) for target in self.targets]
-        return transfer(sources, truths, undefined=policy, resamples=how.resamples)
+        return transfer(sources, truths, undefined=how.policy, resamples=how.resamples)
 
     def _in_common(self, how: Statistics) -> frozenset[str]:
         """Return the architectures of the population that all sources have scores of and all targets a value."""

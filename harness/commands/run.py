@@ -9,10 +9,8 @@ import click
 from zcbench.harness.analysis.output import write
 from zcbench.harness.commands import _options, _reporting, _scoring, _studying, _targets
 from zcbench.harness.commands._choosing import Choice
-from zcbench.harness.commands._family import Wanted
+from zcbench.harness.commands._family import wanted_of
 from zcbench.harness.commands._studies import write_studies
-from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.job import Job
 from zcbench.harness.store import Store
 from zcbench.reports.text import listed
 
@@ -50,30 +48,14 @@ def command(
     # What is wrong with these is better said before the long part.
     _scoring.find_device(device)
     _studying.check_truth(jobs, truth, population)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ZcbenchError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    _scoring.make_folder(out)
     with Store(out / "scores.sqlite") as store:
         _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed, rescore))
     made = _reporting.make_report(
-        out / "scores.sqlite", _wanted(jobs, truth.datasets), truth,
+        out / "scores.sqlite", wanted_of(jobs, truth.datasets), truth,
         _studying.Statistics(undefined, population, resamples), out / "report", title=title,
     )  # fmt: skip
     csv, _ = write(made.analyses, out / "analysis")
     more = write_studies(made.studies, made.transfers, out / "analysis")
     click.echo(f"the report: {made.page}")
     click.echo(f"the numbers: {listed([str(path) for path in (csv, *more)])}")
-
-
-def _wanted(jobs: list[Job], prefer: tuple[str, ...]) -> dict[str, Wanted]:
-    """The folder may hold more, from another run: the report is about what was asked for now."""
-    wanted = {}
-    for name in dict.fromkeys(job.benchmark for job in jobs):
-        mine = [job for job in jobs if job.benchmark == name]
-        wanted[name] = Wanted(
-            architectures=frozenset(a.id for job in mine for a in job.architectures),
-            metrics=frozenset(m.key for job in mine for m in job.metrics),
-            recipes=frozenset(recipe.digest for job in mine for recipe in job.recipes()), prefer=prefer,
-        )  # fmt: skip
-    return wanted
