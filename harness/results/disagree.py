@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zcbench.harness.results import digests
-from zcbench.harness.results.compare import Difference, differences
+from zcbench.harness.results.compare import Difference
 from zcbench.harness.results.entry import Disagreement, DisagreementKind, MetricIdentity, Side, Statistic
 from zcbench.harness.results.rows import Measured, Row
 
@@ -61,22 +61,26 @@ def _identity(row: Row) -> MetricIdentity:
 def _of_estimates(rows: Sequence[Row]) -> Disagreement:
     """Name rows of one setting, of which none agrees with another."""
     first, metric = rows[0].first, rows[0].first.result.metric
-    others = [(row, _between(first, row.first)) for row in rows[1:]]
-    worst = max((found[0] for _, found in others), key=lambda one: one.size)
+    pairs = [_worst(rows[0], row) for row in rows[1:]]
+    left, _, worst = max(pairs, key=lambda pair: pair[2].size)
     what = (
         f"{metric.name} v{metric.version} on {first.result.benchmark}, {first.measurement.truth.target}, "
         f"{first.measurement.architectures.number} architectures: {_differs(worst)}"
     )
-    sides = tuple(_side([row], _numbers(row.first, worst)) for row in rows)
+    shown = [left, *(right for _, right, _ in pairs)]
+    sides = tuple(_side([row], _numbers(one, worst)) for row, one in zip(rows, shown, strict=True))
     return Disagreement(
         _key(DisagreementKind.ESTIMATES, [first.setting]), DisagreementKind.ESTIMATES, metric.name, metric.version,
-        first.result.benchmark, first.measurement.truth.target, what, sides, _causes(rows),
+        first.result.benchmark, first.measurement.truth.target, what, sides, _causes(shown),
     )  # fmt: skip
 
 
-def _between(first: Measured, second: Measured) -> list[Difference]:
-    same = first.machines == second.machines
-    return differences(first.measurement, second.measurement, same_environment=same)
+def _worst(first: Row, second: Row) -> tuple[Measured, Measured, Difference]:
+    """Return the members of two rows that differ most, and in what; some do, else the rows would be one."""
+    found = [
+        (a, b, differing[0]) for a in first.members for b in second.members if (differing := a.differences(b))
+    ]  # fmt: skip
+    return max(found, key=lambda pair: pair[2].size)
 
 
 def _differs(one: Difference) -> str:
@@ -103,9 +107,9 @@ def _said(one: Statistic) -> str:
     return f"{one.name} {value}{interval}, {e.n} with a score, {e.n_undefined} without"
 
 
-def _causes(rows: Sequence[Row]) -> tuple[str, ...]:
+def _causes(shown: Sequence[Measured]) -> tuple[str, ...]:
     """Say in what the environments of the sides differ."""
-    recorded = [row.first.result.environments for row in rows]
+    recorded = [one.result.environments for one in shown]
     names = sorted({name for each in recorded for one in each for name in one} - set(UNCOMPARED))
     found = []
     for name in names:

@@ -31,11 +31,13 @@ def to_text(result: Result) -> str:
     """Return the file's content.
 
     Raises:
-        ZcbenchError: if something in it is not allowed in a shared result, such as a name of 300 characters.
+        ZcbenchError: if something in it is not allowed in a shared result, such as a name of 300 characters, or it
+            contradicts itself.
     """
     document = to_document(result)
     if wrong := schema.problem(document):
         raise ZcbenchError(f"the result of {schema.short(result.metric.name)} cannot be shared: {wrong}")
+    from_document(document)  # what nobody could read is not written
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 

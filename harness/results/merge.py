@@ -31,8 +31,12 @@ def _repeated(results: Sequence[Result], rows: Sequence[Row]) -> tuple[str, ...]
     repeated = sum(len(result.measurements) for result in results) - sum(len(row.members) for row in rows)
     if not repeated:
         return ()
-    they = "1 measurement repeats another" if repeated == 1 else f"{repeated} measurements repeat others"
-    return (f"{they} of the same person and machine, and count once",)
+    they, count = (
+        ("1 measurement repeats another", "counts")
+        if repeated == 1
+        else (f"{repeated} measurements repeat others", "count")
+    )
+    return (f"{they} of the same person and machine, and {count} once",)
 
 
 def _parts(found: Sequence[Disagreement]) -> dict[str, tuple[str, ...]]:

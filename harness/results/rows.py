@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zcbench.harness.results import digests
-from zcbench.harness.results.compare import differences
+from zcbench.harness.results.compare import Difference, differences
 from zcbench.harness.results.document import setting
 from zcbench.harness.results.entry import UNNAMED, Measurement, Result, Statistic
 
@@ -36,10 +36,10 @@ class Measured:
         """Who handed it in."""
         return self.result.by or UNNAMED
 
-    def agrees(self, other: Measured) -> bool:
-        """Say whether two measurements of one setting give the same numbers."""
+    def differences(self, other: Measured) -> list[Difference]:
+        """Return where two measurements of one setting differ by more than they may, the largest first."""
         same = self.machines == other.machines
-        return not differences(self.measurement, other.measurement, same_environment=same)
+        return differences(self.measurement, other.measurement, same_environment=same)
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,15 @@ def rows_of(results: Sequence[Result]) -> list[Row]:
 
 
 def _rows(members: Sequence[Measured]) -> list[Row]:
-    """Split measurements of one setting into rows that agree with their first member."""
+    """Split measurements of one setting into rows in which each agrees with each.
+
+    Not only with the first: two that agree with it within the tolerance between machines may be from one machine,
+    where they must be the same.
+    """
     split: list[list[Measured]] = []
     for one in sorted(members, key=_rank):
         for row in split:
-            if row[0].agrees(one):
+            if not any(member.differences(one) for member in row):
                 row.append(one)
                 break
         else:
