@@ -30,7 +30,7 @@ def text(result: GateResult) -> str:
     lines += _correlations([check for check in result.checks if check.kind is Kind.CORRELATION])
     lines += _others([check for check in result.checks if check.kind is not Kind.CORRELATION])
     lines += _listed("smallest losses that can be seen", (_power(one) for one in result.power))
-    lines += _listed("notes", (*filter(None, (wording.alarms(result),)), *result.notes))
+    lines += _listed("notes", result.notes)
     return "\n".join(lines) + "\n"
 
 

@@ -107,12 +107,11 @@ def rules(result: GateResult, *, shown: Callable[[str], str] = visible) -> str:
 
 
 def alarms(result: GateResult) -> str:
-    """Return in one sentence how often an unchanged quality makes a correlation check fail; empty without checks."""
-    if not result.correlation_checks:
+    """Return in words how often a gate of unchanged metrics fails; empty where chance has no part in any check."""
+    if not result.false_alarms:
         return ""
-    count = result.correlation_checks
-    of = "the correlation check fails" if count == 1 else f"any of {count} correlation checks fails"
-    return f"with a quality that did not change, {of} with a probability of at most {percent(result.false_alarms)}"
+    rate = percent(float(f"{result.false_alarms:.3g}"))
+    return f"where nothing has changed but chance, this gate fails with a probability of at most {rate}"
 
 
 def where(check: Check) -> str:
