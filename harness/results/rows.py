@@ -86,25 +86,26 @@ def _rows(members: Sequence[Measured]) -> list[Row]:
     where they must be the same.
     """
     split: list[list[Measured]] = []
-    for one in sorted(members, key=_rank):
+    for one in _distinct(sorted(members, key=_rank)):
         for row in split:
             if not any(member.differences(one) for member in row):
                 row.append(one)
                 break
         else:
             split.append([one])
-    rows = [_distinct(row) for row in split]
-    rows.sort(key=lambda row: -len(row))  # stable: rows of one size stay in the order of who handed them in
-    return [Row(tuple(row), place) for place, row in enumerate(rows)]
+    split.sort(key=lambda row: -len(row))  # stable: rows of one size stay in the order of who handed them in
+    return [Row(tuple(row), place) for place, row in enumerate(split)]
 
 
 def _rank(one: Measured) -> tuple[str, ...]:
     return one.by, one.machines, one.measurement.scores, repr(one.measurement), one.result.file
 
 
-def _distinct(row: Sequence[Measured]) -> list[Measured]:
+def _distinct(members: Sequence[Measured]) -> list[Measured]:
     """Count what one person measured on one machine once: a copied file confirms nothing."""
-    found: dict[tuple[str, str], Measured] = {}
-    for one in row:
-        found.setdefault((one.by, one.machines), one)
-    return list(found.values())
+    kept: list[Measured] = []
+    for one in members:
+        mine = [other for other in kept if (other.by, other.machines) == (one.by, one.machines)]
+        if all(other.differences(one) for other in mine):
+            kept.append(one)
+    return kept
