@@ -103,7 +103,7 @@ def _urgent(result: GateResult) -> Iterator[str]:
                 continue
             lines = [f"- {_named(check)}: {_sentence(prose(check.message))}" for check in checks]
             advice = f"\n\n{wording.ADVICE[kind]}" if status is Status.FAIL else ""
-            yield f"### {title}: {kind}\n\n" + "\n".join(_first(lines, MOST_ROWS)) + advice + "\n"
+            yield f"### {title}: {kind.heading}\n\n" + "\n".join(_first(lines, MOST_ROWS)) + advice + "\n"
 
 
 def _correlations(checks: Sequence[Check]) -> Iterator[str]:

@@ -160,13 +160,13 @@ def test_the_schema_check_can_fail() -> None:
 def test_the_markdown_has_verdict_table_advice_and_power() -> None:
     written = markdown(EVERYTHING)
     assert written.startswith("## zcbench gate: failed\n\nThe gate failed: of 7 checks, 2 failed, ")
-    assert "### Failed: correlation\n\n- <code>snip</code> on <code>nasbench201</code>" in written
+    assert "### Failed: correlation with the ground truth\n\n- <code>snip</code> on <code>nasbench201</code>" in written
     assert ADVICE[Kind.CORRELATION] in written
     assert ADVICE[Kind.VALUE] in written
     assert ADVICE[Kind.COST] not in written
     rows = [line for line in written.splitlines() if line.startswith("| **fail** | <code>snip</code>")]
     assert rows[0].endswith("| 59 | 0.700 | −0.700 | −1.400 | −1.350 | −0.020 |")
-    assert "### Could not be made: data\n\n- data of <code>nasbench101</code>" in written
+    assert "### Could not be made: images and ground truth\n\n- data of <code>nasbench101</code>" in written
     assert "80 % is 0.052 (<code>snip</code> on <code>nasbench201</code>, <code>cifar10</code>" in written
     assert written.count("<details>") == written.count("</details>") == 4
     assert "\nWhere nothing has changed but chance, this gate fails with a probability of at most 9.75 %.\n" in written
