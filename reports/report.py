@@ -1,6 +1,7 @@
 """Puts the sections of a report together, under a summary made from their numbers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from zcbench.harness.analysis.theorem import TheoremCheck
 from zcbench.reports import (
@@ -11,6 +12,7 @@ from zcbench.reports import (
     coverage,
     hardware,
     heatmap,
+    plugins,
     provenance,
     ranking,
     reproduction,
@@ -41,8 +43,11 @@ def build(data: ReportInput) -> Report:
         sections.append(reproduction.section(data))
     if data.costs:
         sections.append(hardware.section(data))
-    sections += [coverage.section(data), cost.section(data), provenance.section(data)]
-    return Report(data.title, summary(data), facts(data), tuple(sections))
+    sections += [coverage.section(data), cost.section(data)]
+    last = provenance.section(data)
+    report = Report(data.title, summary(data), facts(data), (*sections, last))
+    # Plug-ins come when everything else is made: whatever they do to the data, they change nothing of it.
+    return replace(report, sections=(*sections, *plugins.sections(data, report.sections), last))
 
 
 def _studies(data: ReportInput) -> list[Section]:
