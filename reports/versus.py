@@ -12,7 +12,7 @@ from zcbench.reports.names import benchmark_title
 from zcbench.reports.provenance import section as of_provenance
 from zcbench.reports.section import Figure, Report, ReportInput, Section
 from zcbench.reports.text import listed, plural
-from zcbench.reports.versus_phrases import DIGITS, SAYS, labels, ratio
+from zcbench.reports.versus_phrases import DIGITS, SAYS, labels
 from zcbench.reports.versus_verdict import POLICIES, VerdictText, overall, verdict_sentences
 
 __all__ = ["VerdictText", "VersusInput", "build", "default_title", "verdict_sentences"]
@@ -131,13 +131,13 @@ def overview(comparison: Comparison, texts: Sequence[VerdictText]) -> Section:
         paid = next((c.ratio for c in v.costs if c.baseline == v.best), math.nan)
         over = (None, None, "") if best is None else (best.difference, best.p_holm, SAYS[best.side])
         rows.append((text.label, _DECISIONS[v.verdict.decision], v.standing(comparison.candidate), v.best, *over,
-                     v.verdict.adds, ratio(paid)))  # fmt: skip
+                     v.verdict.adds, paid))  # fmt: skip
     columns = (
         Column("target", "Target"), Column("decision", "Verdict, all baselines"),
         Column("spearman", "Spearman", Kind.ESTIMATE, DIGITS), Column("best", "Best baseline"),
         Column("difference", "Difference to it", Kind.ESTIMATE, DIGITS),
         Column("p_holm", "p, adjusted", Kind.PROBABILITY, 4), Column("side", "Than the best"),
-        Column("adds", "Adds"), Column("cost_ratio", "Cost, times the best"),
+        Column("adds", "Adds"), Column("cost_ratio", "Cost, times the best", Kind.NUMBER, 2),
     )  # fmt: skip
     caption = f"{comparison.candidate} on every benchmark and target."
     more = tuple(f"{t.label}: {' '.join(t.paragraphs[2:])}" for t in texts) if len(texts) > AT_THE_TOP else ()

@@ -11,7 +11,7 @@ from zcbench.harness.types import Estimate
 from zcbench.reports import versus_figures
 from zcbench.reports.section import Bars, Section, slug
 from zcbench.reports.text import listed, plural
-from zcbench.reports.versus_phrases import DIGITS, SAYS, labels
+from zcbench.reports.versus_phrases import DIGITS, SAYS, labels, why
 
 _STEP = 0.1
 """Scales of differences end at a multiple of this."""
@@ -48,9 +48,10 @@ def section(comparison: Comparison) -> Section:
         intro=(
             f"Rank correlation of {comparison.candidate} with the truth less that of each baseline, on the same "
             "architectures: above zero the candidate is better. The interval is that of a bootstrap in which both are "
-            "drawn together; the p-value is that of a test for two correlations with one and the same truth.",
-            f"Adjusted p: {_families(comparison)}. Only an adjusted p below {ALPHA:g} is called better or worse, the rest "
-            "undecided: an interval that leaves out zero is not enough where many baselines are tried.",
+            "drawn together. The p-value, two-sided, is that of a test of two correlations with the same truth: "
+            "the difference of their Fisher z over its jackknife error, against Student's t.",
+            f"Adjusted p: {_families(comparison)}. Only with an adjusted p below {ALPHA:g} a difference is called "
+            "better or worse, else undecided: an interval that leaves out zero is not enough where many are tried.",
         ),
         tables=tuple(tables),
         figures=tuple(
@@ -65,11 +66,12 @@ def section(comparison: Comparison) -> Section:
 def _families(comparison: Comparison) -> str:
     """Say over how many tests each statistic and slice was adjusted."""
     said = [
-        f"{'Spearman' if f.statistic == 'spearman' else 'τ-b'} on {_ON[f.slice]} {f.tests:,}"
+        f"{'Spearman' if f.statistic == 'spearman' else 'τ-b'} on {_ON[f.slice]}: {plural(f.tests, 'test')}"
+        f"{f', {f.untested:,} without' if f.untested else ''}"
         for f in comparison.families
     ]
     over = f"{plural(len(comparison.versus), 'target')} and {plural(len(comparison.baselines), 'baseline')}"
-    return f"Holm's adjustment over all tests of one statistic and slice, {over} in all ({', '.join(said)})"
+    return f"Holm's adjustment over all tests of one statistic and slice, {over} in all ({'; '.join(said)})"
 
 
 _ON: dict[Slice, str] = {"all": "all", "top10_truth": "the top 10 %"}
@@ -145,8 +147,8 @@ def notes(found: Iterable[Difference]) -> tuple[str, ...]:
     without: dict[str, list[str]] = {}
     for d in every:
         if d.side == "untested":
-            without.setdefault(d.why, []).append(d.baseline)
-    said += [f"No test against {listed(names)}: {why}." for why, names in without.items()]
+            without.setdefault(why(d), []).append(d.baseline)
+    said += [f"No test against {listed(names)}: {reason}." for reason, names in without.items()]
     return tuple(said)
 
 

@@ -1,6 +1,7 @@
 """How a comparison of one metric with the baselines is put into words; shared by its sentences and its tables."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -91,12 +92,17 @@ def p_value(p: float) -> str:
 def adjusted(difference: Difference) -> str:
     """Return the p-value of a difference with what it was adjusted for, or why there is none."""
     if math.isnan(difference.p):
-        return f"no test: {difference.why}"
+        return f"no test: {why(difference)}"
     if difference.family == 1:
         return f"{p_value(difference.p)}, the only comparison"
     before = p_value(difference.p).removeprefix("p ").removeprefix("= ")
     over = f"Holm's adjustment over {difference.family:,} comparisons"
     return f"{p_value(difference.p_holm)} after {over}, {before} before"
+
+
+def why(difference: Difference) -> str:
+    """Return why there is no test, without saying that there is none: ``fewer than 10 architectures``."""
+    return re.sub(r"^no test(: | for )", "", difference.why)
 
 
 def seconds(value: float) -> str:
@@ -133,25 +139,27 @@ def standing(sides: Sides) -> str:
     total = len(sides.better) + len(sides.worse) + len(sides.undecided) + len(sides.untested)
     groups = [
         (head, every, names) for head, every, names in (
-            ("better than", "all", sides.better), ("worse than", "all", sides.worse),
-            ("not told apart from", "any of the", sides.undecided),
+            ("better than", ("both", "all"), sides.better), ("worse than", ("both", "all"), sides.worse),
+            ("not told apart from", ("either of the", "any of the"), sides.undecided),
         ) if names
     ]  # fmt: skip
     if not groups:
         return "compared with no baseline" if not total else f"tested against none of {plural(total, 'baseline')}"
-    if len(groups) == 1 and not sides.untested:
-        head, every, names = groups[0]
-        return f"{head} {names[0]}, the only baseline" if total == 1 else f"{head} {every} {total} baselines"
-    parts = []
-    for head, every, names in groups:
-        if len(groups) == 1:
-            tested = f"{every} {len(names)} baselines that there is a test for"
-            parts.append(f"{head} {tested if len(names) > 1 else f'{names[0]}, the only baseline with a test'}")
-        else:
-            parts.append(f"{head} {_some(names, total, first=not parts)}")
+    parts = [
+        f"{head} {_one_side(names, every, total) if len(groups) == 1 else _some(names, total, first=not place)}"
+        for place, (head, every, names) in enumerate(groups)
+    ]
     if sides.untested:
         parts.append(f"not tested against {_some(sides.untested, total, first=False)}")
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
+
+
+def _one_side(names: Sequence[str], every: tuple[str, str], total: int) -> str:
+    """Say that all baselines with a test are on one side: ``both`` of two, ``all`` of more, or what ``every`` says."""
+    if len(names) == 1:
+        return f"{names[0]}, the only baseline{' with a test' if total > 1 else ''}"
+    count = every[0] + (" two" if every[0].endswith("the") else "") if len(names) == 2 else f"{every[1]} {len(names)}"
+    return f"{count} baselines{' that there is a test for' if total > len(names) else ''}"
 
 
 def _some(names: Sequence[str], total: int, *, first: bool) -> str:

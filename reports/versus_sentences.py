@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from zcbench.harness.analysis.versus_parts import BEST, TWIN, Addition, Stability
 from zcbench.harness.analysis.versus_result import Versus
 from zcbench.reports.text import listed, number, plural
-from zcbench.reports.versus_phrases import DIGITS, measured, ratio, seconds, signed, spread, standing
+from zcbench.reports.versus_phrases import DIGITS, measured, ratio, seconds, signed, spread, standing, why
 
 KINDS = ("seed", "batch size", "initialisation")
 """What a candidate's stability may be measured over."""
@@ -78,7 +78,7 @@ def top(versus: Versus) -> str:
         return f"{on} it has no rank correlation with the truth."
     reached = f"{on} its Spearman is {measured(own)}"
     if all(d.side == "untested" for d in tests):
-        return f"{reached}, and nothing is tested: {tests[0].why}."
+        return f"{reached}, and nothing is tested: {why(tests[0])}."
     return f"{reached}, and it is {standing(found.top)}."
 
 

@@ -1,10 +1,10 @@
 """Comparisons of a candidate with baselines made up from a few numbers: what the tests of their report start from."""
 
+import itertools
 import math
 from dataclasses import replace
 
 from zcbench.harness.analysis.versus_parts import (
-    ALPHA,
     BEST,
     SLICES,
     STATISTICS,
@@ -39,27 +39,20 @@ def sides(found) -> Sides:
     return Sides(**by)
 
 
+BASELINES = (("params", 0.70, 0.2), ("swap", 0.79, 0.9), ("zen", 0.3, 0.0001))
+
+
 def versus(
-    baselines=(("params", 0.70, 0.2), ("swap", 0.79, 0.9), ("zen", 0.3, 0.0001)), *, own=0.8, top=0.2, n=100,
-    decision=None, why="", copy_of="", reversed_=False, adds="yes", n_undefined=0, **changed,
+    baselines=BASELINES, *, own=0.8, top=0.2, n=100, decision=None, why="", copy_of="", reversed_=False, adds="yes",
+    n_undefined=0, **changed,
 ) -> Versus:
     """One benchmark and target; of every baseline its name, Spearman and adjusted p (NaN: no test)."""
-    family = max(1, sum(not math.isnan(p) for _, _, p in baselines))
-    differences = tuple(
-        difference(name, own if s == "all" else top, rho if s == "all" else rho / 4, p if s == "all" else min(1.0, 9 * p),
-                   slice_=s, statistic=stat, family=family, n=n, why="a constant score" if math.isnan(p) else "")
-        for name, rho, p in baselines for s in SLICES for stat in STATISTICS
-    )  # fmt: skip
-    standings = tuple(
-        Standing(name, s, stat, estimate(rho * (1 if s == "all" else 0.25) * (1 if stat == "spearman" else 0.7), n=n))
-        for name, rho, _ in ((CANDIDATE, own, 0.0), *baselines) for s in SLICES for stat in STATISTICS
-    )  # fmt: skip
-    standings = (replace(standings[0], estimate=replace(standings[0].estimate, n_undefined=n_undefined)), *standings[1:])
-    every = sides([d for d in differences if (d.slice, d.statistic) == ("all", "spearman")])
+    differences, standings = differences_of(baselines, own, top, n), standings_of(baselines, own, top, n, n_undefined)
+    every, tenth = (sides([d for d in differences if (d.slice, d.statistic) == (s, "spearman")]) for s in SLICES)
     best = max(baselines, key=lambda b: b[1])[0] if baselines else ""
     twin = Twin(copy_of or best, estimate(0.9985 if copy_of else 0.93, 0.0005, n), bool(copy_of), False)
     if reversed_:
-        twin = replace(twin, correlation=replace(twin.correlation, value=-0.9985, low=-0.999, high=-0.998), reversed=True)
+        twin = Twin(copy_of, estimate(-0.9985, 0.0005, n), True, True)
     given = tuple(dict.fromkeys(("params", "flops", best)))
     made = Versus(
         benchmark="nasbench201", target="cifar10", source="robot", population="all", truth=TRUTH, measure="accuracy",
@@ -69,7 +62,7 @@ def versus(
         additions=(
             Addition(("params",), ("params",), estimate(0.4, n=n), 0.12, 0.03, False),
             Addition((BEST,), (best,), estimate(0.01, n=n), 0.001, 0.03, False),
-            Addition(("params", "flops", BEST), given, estimate(0.31 if adds == "yes" else 0.01, n=n), 0.08, 0.03, False),
+            Addition(("params", "flops", BEST), given, estimate(_PARTIAL[adds], n=n), 0.08, 0.03, False),
         ) if baselines else (),
         nearest=twin if baselines else None, twins=(twin,) if copy_of else (),
         stability=(
@@ -79,11 +72,41 @@ def versus(
         ),
         costs=tuple(Cost(name, 0.035, 0.002, 0.01 * (k + 1), 0.001, n) for k, (name, _, _) in enumerate(baselines)),
         verdict=Verdict(
-            decision or decide(every), why, n, n_undefined, copy_of, reversed_, every,
-            sides([d for d in differences if (d.slice, d.statistic) == ("top10_truth", "spearman")]), 10, adds,
+            decision or decide(every), why, n, n_undefined, copy_of, reversed_, every, tenth, 10, adds,
         ),
     )  # fmt: skip
     return replace(made, **changed)
+
+
+_PARTIAL = {"yes": 0.31, "no": 0.01, "reversed": -0.31, "cannot tell": math.nan}
+
+
+def differences_of(baselines, own, top, n) -> tuple[Difference, ...]:
+    """All slices and statistics; within the top 10 % a quarter of every Spearman, and nine times the p."""
+    family = max(1, sum(not math.isnan(p) for _, _, p in baselines))
+    found = []
+    for (name, rho, p), s, statistic in itertools.product(baselines, SLICES, STATISTICS):
+        ours, theirs, adjusted = (own, rho, p) if s == "all" else (top, rho / 4, min(1.0, 9 * p) if p == p else p)
+        why = "a constant score" if p != p else ""
+        found.append(
+            difference(name, ours, theirs, adjusted, slice_=s, statistic=statistic, family=family, n=n, why=why)
+        )
+    return tuple(found)
+
+
+def standings_of(baselines, own, top, n, n_undefined) -> tuple[Standing, ...]:
+    """The candidate first."""
+    metrics = ((CANDIDATE, own, top), *((name, rho, rho / 4) for name, rho, _ in baselines))
+    return tuple(
+        Standing(
+            name, s, statistic,
+            estimate(
+                (rho if s == "all" else tenth) * (1 if statistic == "spearman" else 0.7), n=n,
+                n_undefined=n_undefined if name == CANDIDATE else 0,
+            ),
+        )
+        for name, rho, tenth in metrics for s in SLICES for statistic in STATISTICS
+    )  # fmt: skip
 
 
 def decide(of: Sides) -> str:
@@ -97,8 +120,8 @@ def comparison(*of: Versus, undefined="drop") -> Comparison:
     of = of or (versus(),)
     names = tuple(sorted({d.baseline for v in of for d in v.differences}))
     families = tuple(
-        Family(stat, s, len(d := [d for v in of for d in v.of(statistic=stat, slice=s)]), sum(x.p != x.p for x in d))
+        Family(stat, s, sum(x.p == x.p for x in d), sum(x.p != x.p for x in d))
         for s in SLICES for stat in STATISTICS
+        for d in [[d for v in of for d in v.of(statistic=stat, slice=s)]]
     )  # fmt: skip
-    assert ALPHA == 0.05
     return Comparison(CANDIDATE, names, undefined, 1000, 0, families, of)
