@@ -102,7 +102,16 @@ def adjusted(difference: Difference) -> str:
 
 def why(difference: Difference) -> str:
     """Return why there is no test, without saying that there is none: ``fewer than 10 architectures``."""
-    return re.sub(r"^no test(: | for )", "", difference.why)
+    return cause(difference.why)
+
+
+def cause(text: str) -> str:
+    """Return a reason without the words that there is nothing.
+
+    Args:
+        text: e.g. ``undefined: constant scores`` or ``no test for fewer than 10 architectures``.
+    """
+    return re.sub(r"^(no test(: | for )|undefined: )", "", text)
 
 
 def seconds(value: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from zcbench.harness.analysis.versus_parts import BEST, TWIN, Addition, Stability
 from zcbench.harness.analysis.versus_result import Versus
 from zcbench.reports.text import listed, number, plural
-from zcbench.reports.versus_phrases import DIGITS, measured, ratio, seconds, signed, spread, standing, why
+from zcbench.reports.versus_phrases import DIGITS, cause, measured, ratio, seconds, signed, spread, standing, why
 
 KINDS = ("seed", "batch size", "initialisation")
 """What a candidate's stability may be measured over."""
@@ -29,7 +29,7 @@ def adds(versus: Versus) -> str:
     if found.redundant:
         return f"It adds nothing to {given}, which determine{'s' * (len(found.names) == 1)} its ranks."
     if math.isnan(found.partial.value):
-        return f"Whether it adds anything to {given} cannot be told ({found.partial.method})."
+        return f"Whether it adds anything to {given} cannot be told ({cause(found.partial.method)})."
     known = f"({of}; {bits})" if not math.isnan(found.bits) else f"({of}; too few architectures for the information)"
     match versus.verdict.adds:
         case "yes":
@@ -50,6 +50,8 @@ def _given(found: Addition) -> str:
 
 def _marked(found: Addition) -> list[tuple[str, bool]]:
     counts = {name for name in found.given if name != BEST}
+    if not found.names:
+        return [(f"the {BEST}" if name == BEST else name, False) for name in found.given]
     return [(name, name not in counts) for name in found.names]
 
 
@@ -123,7 +125,7 @@ def _varied(kind: str, found: list[Stability]) -> str:
         agreement = spread([s.agreement.value for s in found])
         change = spread([s.change.value for s in found], plus=True)
     if all(math.isnan(s.agreement.value) for s in found):
-        return f"{head}, nothing can be said of its agreement with itself ({found[0].agreement.method})."
+        return f"{head}, nothing can be said of its agreement with itself ({cause(found[0].agreement.method)})."
     reference = found[0].reference
     own = f"those of {kind} {reference}" if reference else "those before"
     lost = max(s.n_undefined for s in found)

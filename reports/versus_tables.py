@@ -3,12 +3,13 @@
 import math
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.analysis.versus_parts import BEST, TWIN, Addition
+from zcbench.harness.analysis.versus_parts import BEST, SLICES, STATISTICS, TWIN, Addition, Slice
 from zcbench.harness.analysis.versus_result import Comparison, Versus
 from zcbench.harness.types import Estimate
 from zcbench.reports.section import Bars, Section, lower_end, slug
 from zcbench.reports.text import listed, plural
 from zcbench.reports.versus_differences import order
+from zcbench.reports.versus_figures import TITLES
 from zcbench.reports.versus_phrases import DIGITS, labels
 from zcbench.reports.versus_sentences import KINDS, together
 
@@ -17,10 +18,10 @@ def scores(comparison: Comparison) -> Section:
     """Return how well candidate and baselines order the architectures, each by itself."""
     tables, bars = [], []
     for label, versus in _named(comparison):
-        table = standings(label, comparison, versus)
-        ends = [end for row in table.rows if isinstance(e := row[2], Estimate) for end in (e.low, e.value)]
-        tables.append(table)
-        bars.append(Bars(table.name, "spearman", lower_end(ends), 1.0))
+        for slice_ in SLICES:
+            table = standings(label, comparison, versus, slice_)
+            tables.append(table)
+            bars.append(Bars(table.name, "spearman", _lowest(table, 2), 1.0))
     return Section(
         title="Rank correlations",
         anchor="scores",
@@ -33,54 +34,51 @@ def scores(comparison: Comparison) -> Section:
     )
 
 
-def standings(label: str, comparison: Comparison, versus: Versus) -> Table:
-    """Return Spearman and tau of every metric, the highest first.
+def _lowest(table: Table, column: int) -> float:
+    """Where the scale of a column of correlations starts."""
+    found = [e for row in table.rows if isinstance(e := row[column], Estimate)]
+    return lower_end([end for e in found for end in (e.low, e.value)])
+
+
+def standings(label: str, comparison: Comparison, versus: Versus, slice_: Slice) -> Table:
+    """Return Spearman and tau of every metric; in the order of Spearman on all architectures, the highest first.
 
     Args:
         label: the target's label in this report.
         comparison: of which the candidate is.
         versus: the comparison on that target.
+        slice_: ``all`` or ``top10_truth``.
     """
-    rank = {name: place for place, name in enumerate(order(versus))}
-    own = versus.standing(comparison.candidate).value
-    names = sorted(rank, key=rank.__getitem__)
-    place = sum(versus.standing(name).value >= own for name in names) if not math.isnan(own) else len(names)
+    names, own = list(order(versus)), versus.standing(comparison.candidate).value
+    place = len(names) if math.isnan(own) else sum(versus.standing(name).value >= own for name in names)
     names.insert(place, comparison.candidate)
     rows: list[tuple[Cell, ...]] = []
     for name in names:
-        spearman = versus.standing(name)
-        rows.append(
-            (name, "candidate" if name == comparison.candidate else "baseline", spearman,
-             versus.standing(name, statistic="kendall"), versus.standing(name, slice="top10_truth"),
-             versus.standing(name, statistic="kendall", slice="top10_truth"), spearman.n, spearman.n_undefined)
-        )  # fmt: skip
+        spearman, tau = (versus.standing(name, statistic=s, slice=slice_) for s in STATISTICS)
+        role = "candidate" if name == comparison.candidate else "baseline"
+        rows.append((name, role, spearman, tau, spearman.n, spearman.n_undefined))
     columns = (
         Column("metric", "Metric"),
         Column("role", "Role"),
         Column("spearman", "Spearman", Kind.ESTIMATE, DIGITS),
         Column("kendall", "Kendall τ-b", Kind.ESTIMATE, DIGITS),
-        Column("spearman_top10", "Spearman, top 10 %", Kind.ESTIMATE, DIGITS),
-        Column("kendall_top10", "τ-b, top 10 %", Kind.ESTIMATE, DIGITS),
         Column("n", "n", Kind.INTEGER),
         Column("n_undefined", "No score", Kind.INTEGER),
     )
-    method = versus.standing(comparison.candidate).method
-    notes = (
-        f"95 % intervals: {method}.",
-        f"Top 10 %: the {plural(versus.verdict.n_top, 'architecture')} with the best truth, ties at the edge included.",
-    )
-    caption = f"{label}: rank correlation of every metric with the truth."
-    return Table(f"scores_{slug(label)}", caption, columns, tuple(rows), notes)
+    methods = dict.fromkeys(e.method for row in rows for e in row[2:4] if isinstance(e, Estimate) and e.low == e.low)
+    notes = [f"95 % intervals: {listed(list(methods))}."] if methods else []
+    if slice_ == "top10_truth":
+        count = plural(versus.verdict.n_top, "architecture")
+        notes.append(f"Top 10 %: {count} with the best truth among the candidate's, ties at the edge included.")
+    part = "" if slice_ == "all" else "_top10"
+    caption = f"{label}: rank correlation of every metric with the truth, {TITLES[slice_]}."
+    return Table(f"scores{part}_{slug(label)}", caption, columns, tuple(rows), tuple(notes))
 
 
 def additions(comparison: Comparison) -> Section:
     """Return what the candidate tells beyond params, flops and the best baseline."""
     named = [(label, v) for label, v in _named(comparison) if v.additions]
     tables = tuple(added(label, comparison, v) for label, v in named)
-    bars = []
-    for table in tables:
-        ends = [end for row in table.rows if isinstance(e := row[1], Estimate) for end in (e.low, e.value)]
-        bars.append(Bars(table.name, "partial", lower_end(ends), 1.0))
     return Section(
         title="Does it add anything?",
         anchor="adds",
@@ -90,7 +88,7 @@ def additions(comparison: Comparison) -> Section:
             "the ranks of the others. Bits: the information that it adds to them, beside what shuffled scores reach.",
         ),
         tables=tables,
-        bars=tuple(bars),
+        bars=tuple(Bars(table.name, "partial", _lowest(table, 1), 1.0) for table in tables),
         notes=() if named else ("Neither params, flops nor a baseline was there to compare with.",),
     )
 

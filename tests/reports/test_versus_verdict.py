@@ -178,6 +178,14 @@ def test_a_metric_that_others_determine_adds_nothing():
     assert text == "It adds nothing to swap (the best baseline), which determines its ranks."
 
 
+def test_where_nothing_is_given_nothing_is_told():
+    of = versus(adds="cannot tell")
+    none = Estimate(NAN, NAN, NAN, 0, 0, "undefined: there is no baseline")
+    last = replace(of.additions[-1], given=("best baseline",), names=(), partial=none)
+    text = said(replace(of, additions=(last,))).adds
+    assert text == "Whether it adds anything to the best baseline cannot be told (there is no baseline)."
+
+
 def test_too_few_architectures_for_bits():
     of = versus(adds="no")
     last = replace(of.additions[-1], bits=NAN, level=NAN)
@@ -237,7 +245,7 @@ def test_stability_of_one_and_of_several_changes():
     assert "; 1 architecture loses the score." in text
     assert text.endswith("Its stability over initialisation seeds and batch sizes was not measured.")
     lost = replace(one, agreement=NOTHING)
-    assert "kaiming, nothing can be said of its agreement with itself (undefined: a constant score)" in said(
+    assert "kaiming, nothing can be said of its agreement with itself (a constant score)" in said(
         versus(stability=(lost,))
     ).stability
 
