@@ -48,8 +48,8 @@ class LeftOut:
 def spearman_left_out(x: Codes, y: Codes) -> LeftOut:
     """Return Spearman's rho of two complete columns that are not constant, and all its leave-one-out values.
 
-    With c_i = sum_j sign(x_i - x_j) = 2 R_i - (n + 1) and d_i the same for y, rho = sum c d / sqrt(sum c² sum d²). Without
-    k every other c_i loses sign(x_i - x_k), so the sum of products becomes
+    With c_i = sum_j sign(x_i - x_j) = 2 R_i - (n + 1) and d_i the same for y, rho = sum c d / sqrt(sum c² sum d²).
+    Without k every other c_i loses sign(x_i - x_k), so the sum of products becomes
     sum c d - c_k d_k - sum_i d_i sign(x_i - x_k) - sum_i c_i sign(y_i - y_k) + sum_i sign(x_i - x_k) sign(y_i - y_k).
 
     Args:

@@ -1,8 +1,9 @@
 """Kendall's tau-b of many bootstrap resamples.
 
-For counts w of the rows, tau-b = w'Kw / sqrt((m² - sum_g W_g²)(m² - sum_h V_h²)), with K_ij the product of sign(x_i - x_j)
-and sign(y_i - y_j), m the sum of w, and W_g, V_h the counts in the tie groups of x and of y: a product of matrices for
-many resamples. All sums are integers that their type holds exactly, so no order of summation changes a bit.
+For counts w of the rows, tau-b = w'Kw / sqrt((m² - sum_g W_g²)(m² - sum_h V_h²)), with K_ij the product of
+sign(x_i - x_j) and sign(y_i - y_j), m the sum of w, and W_g, V_h the counts in the tie groups of x and of y: a product
+of matrices for many resamples. All sums are integers that their type holds exactly, so no order of summation changes a
+bit.
 
 Beyond ``EXACT`` rows, where K no longer fits and a thousand resamples take minutes, tau-b is linearised at the data
 (``dependent.kendall_influence``); what that leaves out is of order 1/n.
