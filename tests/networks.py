@@ -2,14 +2,19 @@
 
 import importlib
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from zcbench.datasets.nasbench201 import network as nasbench201_network
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.run import MiniBatch, Origin
 from zcbench.harness.registry import metrics
+from zcbench.harness.space import SearchSpace
+from zcbench.harness.supernet import Supernet
+from zcbench.harness.types import Architecture
 
 
 class Plain(nn.Module):
@@ -47,13 +52,31 @@ class Branchy(nn.Module):
         return self.head(self.pool(x).flatten(1))
 
 
+class Shallow(Space):
+    """NAS-Bench-201 with one cell a stage instead of five: the same layers, edges and passes for a quarter of the work.
+
+    Nothing that tests of passes and metrics ask depends on how often a stage repeats its cell.
+    """
+
+    def build(self, architecture: Architecture, classes: int) -> nn.Module:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nasbench201_network, "CELLS_PER_STAGE", 1)
+            return super().build(architecture, classes)
+
+    def supernet(self, classes: int) -> Supernet:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nasbench201_network, "CELLS_PER_STAGE", 1)
+            return super().supernet(classes)
+
+
+SPACES: dict[str, SearchSpace] = {"nasbench201": Shallow(), "whole nasbench201": Space()}
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
 KEY = ("test@1", 0, "network")
 
 
 def make(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
-    if name == "nasbench201":
-        space = Space()
+    if name in SPACES:
+        space = SPACES[name]
         network = space.build(space.parse(CELL), 3)
     else:
         with torch.device("meta"):
@@ -73,8 +96,8 @@ def batch(n: int = 12, side: int = 8, dtype: torch.dtype = torch.float64) -> Min
 
 def origin(name: str) -> Origin | None:
     """Where the real cell comes from; the small networks come from no search space."""
-    space = Space()
-    return Origin(space, space.parse(CELL), 3, "pytorch@1", 0) if name == "nasbench201" else None
+    space = SPACES.get(name)
+    return Origin(space, space.parse(CELL), 3, "pytorch@1", 0) if space is not None else None
 
 
 def usable(name: str) -> Metric:

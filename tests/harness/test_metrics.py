@@ -56,9 +56,7 @@ def test_equals_its_slow_reference(name: str, network: str) -> None:
 ON_A_CELL = [n for n in NAMES if "nasbench201" in networks_of(n) and says(n, "FITS_A_CELL")]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if says(n, "QUICK") else [pytest.mark.slow]) for n in ON_A_CELL]
-)
+@pytest.mark.parametrize("name", ON_A_CELL)
 def test_equals_its_slow_reference_on_a_real_cell(name: str) -> None:
     data = batch(9)
     wanted = find(name)(setting("nasbench201", data, name))
@@ -135,10 +133,12 @@ def test_the_golden_values_are_unchanged() -> None:
     ]
     now = {}
     for full in (True, False):
-        own, *more = draws if full else [(inputs[..., ::4, ::4], targets) for inputs, targets in draws]
+        step = 2 if full else 4  # images of 16x16 pin the same arithmetic as of 32x32, for two fifths of the time
+        own, *more = [(inputs[..., ::step, ::step], targets) for inputs, targets in draws]
         names = [n for n in NAMES if "nasbench201" in networks_of(n) and says(n, "FULL_SIZE") is full]
         data = MiniBatch(*own, 3, further=tuple(more))
-        found = score(make("nasbench201"), data, [usable(n) for n in names], origin("nasbench201"))
+        network = "whole nasbench201" if full else "nasbench201"
+        found = score(make(network), data, [usable(n) for n in names], origin(network))
         now |= {n: {"version": usable(n).version, "value": found[usable(n).key].value} for n in names}
     if os.environ.get("ZCBENCH_WRITE_GOLDEN"):
         GOLDEN.write_text(json.dumps(dict(sorted(now.items())), indent=1) + "\n")

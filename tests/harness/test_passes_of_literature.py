@@ -158,7 +158,7 @@ def test_vkdnw_is_the_number_of_tensors_and_the_entropy() -> None:
 
 
 def test_too_few_images_make_the_fisher_information_singular() -> None:
-    found = score(make("nasbench201"), "vkdnw")
+    found = score(make("whole nasbench201"), "vkdnw")
     assert found.outcome is Outcome.UNDEFINED
     assert found.reason == (
         "the information of 128 weights from 16 images of 3 classes is singular; with images=64 it need not be"

@@ -4,8 +4,7 @@ Each file has one function ``reference(setting) -> float``. It may also say what
 
 - ``NETWORKS``: the names of those networks of ``networks.make`` on which the metric has a value, if not on all;
 - ``FITS_A_CELL = False``: the reference takes minutes on a real network;
-- ``FULL_SIZE = False``: its value is pinned on images of 8x8 instead of 32x32;
-- ``QUICK = False``: holding it against its reference on a real cell takes long, and is a slow test;
+- ``FULL_SIZE = False``: its value is pinned on images of 8x8 and one cell a stage instead of 16x16 and five;
 - ``PARAMETERS``: values of its parameters that fit a small mini-batch, see ``networks.usable``;
 - ``PERMUTABLE = False``: the metric draws its own inputs or depends on the order of the images, and why.
 """

@@ -9,7 +9,7 @@ from references import Setting
 from references.zeros_snip import of_chosen, supernet
 
 NETWORKS = ("nasbench201",)
-FULL_SIZE = False  # 25 and more passes on images of 32x32 take a minute
+FULL_SIZE = False  # 25 and more passes on the whole network take long
 
 
 def nwot(network: nn.Module, setting: Setting) -> float:
