@@ -268,7 +268,7 @@ class _Sorted:
         np.cumsum(ordered, axis=1, out=total[:, 1:])
         above = total[:, -1:] - np.take_along_axis(total, end, axis=1)
         found = above - np.take_along_axis(total, begin, axis=1)
-        out = np.empty_like(found)
+        out: Values = np.empty(found.shape)
         np.put_along_axis(out, order, found, axis=1)
         return out
 

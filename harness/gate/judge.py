@@ -50,8 +50,12 @@ class Limits:
             raise ZcbenchError(f"--max-cost-ratio is at least 1, not {self.max_cost_ratio:g}")
 
 
+NORMAL = Limits()
+"""What fails where nobody says anything else."""
+
+
 def judge(
-    baseline: Baseline, now: Sequence[Measured], *, limits: Limits = Limits(),
+    baseline: Baseline, now: Sequence[Measured], *, limits: Limits = NORMAL,
     absent: Mapping[str, str] | None = None, notes: Sequence[str] = (), provenance: Mapping[str, str] | None = None,
     power: bool = True,
 ) -> GateResult:
@@ -61,7 +65,8 @@ def judge(
         baseline: what was recorded.
         now: the same benchmarks measured now, found by their ``name``.
         limits: what fails.
-        absent: why an entry of the baseline could not be measured, by name.
+        absent: why an entry of the baseline could not be measured, by its name; and why one of its ground truths is
+            not there, by the names of both.
         notes: what else is to be said of the run.
         provenance: when, where and with what it was made.
         power: whether to work out the smallest loss that each correlation check can see.
@@ -76,7 +81,7 @@ def judge(
             found.append(Check(Kind.DATA, Status.MISSING, entry.name, "", "", why))
         else:
             pairs.append(Pair(entry, other, level, limits.tolerance, limits.max_cost_ratio))
-            found += _gone(pairs[-1])
+            found += _gone(pairs[-1], absent or {})
     comparisons, unmade = correlations.comparisons(pairs, limits.rules)
     found += unmade
     chance = len(comparisons) + sum(len(pair.common) for pair in pairs if pair.fresh)
@@ -114,7 +119,7 @@ def _incomparable(then: Measured, now: Measured | None, why: str) -> tuple[str, 
     return "", now
 
 
-def _gone(pair: Pair) -> Iterator[Check]:
+def _gone(pair: Pair, absent: Mapping[str, str]) -> Iterator[Check]:
     """Say which metrics and ground truths of the record there are no more, or are others."""
     for metric in pair.then.metrics:
         if pair.now.metric(metric.key) is None:
@@ -132,7 +137,8 @@ def _gone(pair: Pair) -> Iterator[Check]:
     for truth in pair.then.truths:
         same = truths.get(truth.name)
         if same is None:
-            message = f"the ground truth is not there: {truth.description}"
+            why = absent.get(f"{pair.then.name} {truth.name}", truth.description)
+            message = f"the recorded ground truth is not there: {why}"
             yield Check(Kind.DATA, Status.MISSING, pair.then.name, truth.name, "", message)
         elif same.digest(ids) != truth.digest(ids):
             differ = int((~((same.values == truth.values) | (np.isnan(same.values) & np.isnan(truth.values)))).sum())
