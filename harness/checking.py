@@ -18,7 +18,7 @@ from zcbench.harness.checking_outcome import has_a_value
 from zcbench.harness.checking_result import Behaviour, Examination, Finding
 from zcbench.harness.checking_subjects import BRANCHED, CHAIN, subjects
 from zcbench.harness.checking_traces import settings_kept
-from zcbench.harness.checking_trial import Trial, tried, valued
+from zcbench.harness.checking_trial import Trial, tried
 from zcbench.harness.metric import Metric
 from zcbench.harness.workers import settings
 
@@ -39,16 +39,16 @@ def check(metric: Metric, *, worker: bool = True) -> Examination:
     """
     with settings(1), settings_kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
         every = subjects()
-        trial = tried(metric, every)
+        trial, ordinary = tried(metric, every)
         few = (CHAIN, BRANCHED, every[3], every[-1])
         repeated = contracts.repeats(trial, few)
         findings = [
-            described(trial), needs_used(trial), has_a_value(trial, every), contracts.same_in_company(trial, few),
+            described(trial), needs_used(trial), has_a_value(trial, ordinary), contracts.same_in_company(trial, few),
             contracts.unchanged(trial, few), repeated, contracts.independent(trial, repeated),
         ]  # fmt: skip
         findings += [travels(trial)] if worker else []
-        usable = tuple(subject for subject, _ in valued(trial, every))
-        behaviour = reported.behaviour(trial, usable)
+        behaviour = reported.behaviour(trial, ordinary)
+        usable = [subject for subject, result in ordinary.items() if result.value is not None]
         notes: tuple[str, ...] = (reported.waits(trial, usable[0]), reported.cost(trial, every[2])) if usable else ()
     notes += tuple(dict.fromkeys(f"a warning: {_placed(one)}" for one in warned))
     return Examination(

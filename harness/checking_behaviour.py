@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -28,17 +28,20 @@ SEEDS = 5
 """Initialisations that are compared."""
 
 
-def behaviour(trial: Trial, among: Sequence[Subject]) -> tuple[Behaviour, ...]:
+def behaviour(trial: Trial, ordinary: Mapping[Subject, Result]) -> tuple[Behaviour, ...]:
     """Report how the score changes with scale, order, duplicates, labels, precision and initialisation.
 
     Args:
         trial: the metric.
-        among: networks on which it has a value; the first one stands for all where one is enough.
+        ordinary: what it gave on networks with an ordinary mini-batch. The first one with a value stands for all
+            where one is enough.
     """
+    among = {subject: result for subject, result in ordinary.items() if result.value is not None}
     if not among:
         return ()
-    return (*_of_scale(trial, among[0]), *_of_images(trial, among[0]), _of_precision(trial, among),
-            *_of_initialisation(trial, among[0]))  # fmt: skip
+    one = next(iter(among))
+    of_input = (*_of_scale(trial, one), *_of_images(trial, one))
+    return (*of_input, _of_precision(trial, among), *_of_initialisation(trial, one))
 
 
 def _of_scale(trial: Trial, subject: Subject) -> tuple[Behaviour, ...]:
@@ -91,11 +94,11 @@ def _part(batch: MiniBatch, chosen: slice | list[int]) -> MiniBatch:
     return replace(batch, inputs=batch.inputs[chosen], targets=batch.targets[chosen], further=more)
 
 
-def _of_precision(trial: Trial, among: Sequence[Subject]) -> Behaviour:
-    words = f"float32 instead of float64, the largest change on {len(among)} networks"
+def _of_precision(trial: Trial, single: Mapping[Subject, Result]) -> Behaviour:
+    words = f"float32 instead of float64, the largest change on {len(single)} networks"
     pairs = [
-        (trial.on(s, trial.batch(DOUBLE), network=s.network(dtype=DOUBLE)), trial.on(s)) for s in among
-    ]  # fmt: skip
+        (trial.on(s, trial.batch(DOUBLE), network=s.network(dtype=DOUBLE)), result) for s, result in single.items()
+    ]
     return max((_answer(words, *pair) for pair in pairs), key=lambda b: abs(1 - b.factor) if b.factor else math.inf)
 
 

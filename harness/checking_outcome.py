@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 
+from zcbench.harness.candidate import Result
 from zcbench.harness.checking_result import Finding
 from zcbench.harness.checking_subjects import BRANCHED, CHAIN, Subject
 from zcbench.harness.checking_trial import Trial, calls, listed
@@ -18,12 +19,20 @@ BARE = "the value is "
 """How the reason begins that the harness gives where a metric gives none: ``the value is nan``."""
 
 
-def has_a_value(trial: Trial, among: Sequence[Subject]) -> Finding:
-    """Score every network and mini-batch: a finite number, or a reason why there is none."""
-    cases: list[tuple[Subject, str, MiniBatch | None]] = [(subject, subject.name, None) for subject in among]
-    cases += [(s, f"{s.name}, {words}", batch) for s in (CHAIN, BRANCHED) for words, batch in trial.edges().items()]
-    results = [(subject, words, batch, trial.on(subject, batch)) for subject, words, batch in cases]
-    done = f"scored {len(among)} networks on {trial.images} images, and two of them on 5 unusual mini-batches"
+def has_a_value(trial: Trial, ordinary: Mapping[Subject, Result]) -> Finding:
+    """Look at the outcomes on networks, and score unusual mini-batches: a finite number, or a reason for none.
+
+    Args:
+        trial: the metric.
+        ordinary: what it gave on every network with an ordinary mini-batch.
+    """
+    results: list[tuple[Subject, str, MiniBatch | None, Result]] = [
+        (subject, subject.name, None, result) for subject, result in ordinary.items()
+    ]
+    for subject in (CHAIN, BRANCHED):
+        for words, edge in trial.edges().items():
+            results.append((subject, f"{subject.name}, {words}", edge, trial.on(subject, edge)))
+    done = f"scored {len(ordinary)} networks on {trial.images} images, and two of them on 5 unusual mini-batches"
     for subject, words, batch, result in results:
         if result.outcome is Outcome.FAILED:
             return _failed(trial, subject, words, batch)

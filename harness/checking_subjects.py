@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -92,9 +94,8 @@ class Subject:
     def network(
         self, *, dtype: torch.dtype = torch.float32, init: str = "pytorch", seed: int = 0
     ) -> nn.Module:
-        """Return it with the weights of an initialisation, on the CPU."""
-        weights = seeded(*self.key(init=init, seed=seed), "initial")
-        return initialise(self.build(), INITIALISATIONS[init], weights).to(dtype)
+        """Return a new one with the weights of an initialisation, on the CPU."""
+        return copy.deepcopy(_initialised(self, init, seed)).to(dtype)
 
     def key(self, *, init: str = "pytorch", seed: int = 0) -> tuple[str, int, str]:
         """Return what random draws are seeded with."""
@@ -105,6 +106,13 @@ class Subject:
         if self.space is None or self.architecture is None:
             return None
         return Origin(self.space, self.architecture, CLASSES, str(INITIALISATIONS[init]), seed)
+
+
+@cache
+def _initialised(subject: Subject, init: str, seed: int) -> nn.Module:
+    """Return a network to be copied: a copy takes less time than drawing the weights of every layer again."""
+    weights = seeded(*subject.key(init=init, seed=seed), "initial")
+    return initialise(subject.build(), INITIALISATIONS[init], weights)
 
 
 def _on_meta(kind: type[nn.Module]) -> Callable[[], nn.Module]:
@@ -124,6 +132,7 @@ CHAIN = Subject("a plain chain", _on_meta(Chain))
 BRANCHED = Subject("a network with a dead branch and in-place layers", _on_meta(Branched))
 
 
+@cache
 def subjects() -> tuple[Subject, ...]:
     """Return all of them: two small networks, cells of NAS-Bench-201, and a network of NAS-Bench-101."""
     cells = benchmark("nasbench201").space

@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from zcbench.harness.passes.on_copy import OnCopy
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.passes.spec import further_batches
-from zcbench.harness.types import Outcome
 
 
 @dataclass(frozen=True)
@@ -152,14 +151,6 @@ def _called(node: ast.Call) -> str:
     return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
-def valued(trial: Trial, among: Sequence[Subject]) -> Iterator[tuple[Subject, Result]]:
-    """Give the networks on which the metric has a value, with that value."""
-    for subject in among:
-        result = trial.on(subject)
-        if result.outcome is Outcome.OK:
-            yield subject, result
-
-
 def listed(lines: Sequence[str], most: int = 2) -> str:
     """Return a few lines of a file as a part of a sentence, in brackets; empty where there are none."""
     shown = "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")
@@ -171,14 +162,14 @@ def said(result: Result) -> str:
     return repr(result.value) if result.value is not None else f"{result.outcome}: {result.reason}"
 
 
-def tried(metric: Metric, among: Sequence[Subject]) -> Trial:
-    """Return a trial with a mini-batch that is large enough for the metric to have a value somewhere.
+def tried(metric: Metric, among: Sequence[Subject]) -> tuple[Trial, dict[Subject, Result]]:
+    """Return a trial with a mini-batch that is large enough for a value somewhere, and what it gave on every network.
 
-    16 images, and 64 where 16 leave it without a value on all networks.
+    16 images, and 64 where 16 leave the metric without a value on all networks.
     """
-    small = Trial(metric, 16)
-    if any(True for _ in valued(small, among)):
-        return small
-    large = Trial(metric, 64)
-    return large if any(True for _ in valued(large, among)) else small
-
+    for images in (16, 64):
+        trial = Trial(metric, images)
+        found = {subject: trial.on(subject) for subject in among}
+        if any(result.value is not None for result in found.values()):
+            return trial, found
+    return Trial(metric, 16), {subject: Trial(metric, 16).on(subject) for subject in among}
