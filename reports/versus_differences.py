@@ -14,7 +14,7 @@ from zcbench.reports.text import listed, plural
 from zcbench.reports.versus_phrases import DIGITS, SAYS, labels, why
 
 _STEP = 0.1
-"""Scales of differences end at a multiple of this."""
+"""Scales of differences begin and end at multiples of this."""
 
 
 def order(versus: Versus) -> tuple[str, ...]:
@@ -158,13 +158,13 @@ def _plain(method: str) -> str:
 
 
 def scale(table: Table) -> Bars:
-    """Return bars on both sides of zero, equally long on both, wide enough for every interval of the table.
+    """Return bars from zero to both sides, as far as the intervals of the table reach.
 
     Args:
         table: with a column ``difference``.
     """
     index = [c.name for c in table.columns].index("difference")
     found = [e for row in table.rows if isinstance(e := row[index], Estimate)]
-    ends = [abs(end) for e in found for end in (e.low, e.value, e.high) if not math.isnan(end)]
-    most = min(2.0, max(_STEP, _STEP * math.ceil(max(ends, default=0.0) / _STEP - 1e-9)))
-    return Bars(table.name, "difference", -most, most)
+    ends = [end for e in found for end in (e.low, e.value, e.high) if not math.isnan(end)]
+    low, high = (_STEP * math.ceil(abs(end) / _STEP - 1e-9) for end in (min(0.0, *ends, 0.0), max(0.0, *ends, 0.0)))
+    return Bars(table.name, "difference", -low, high if low + high > 0 else _STEP)

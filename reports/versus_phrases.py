@@ -160,7 +160,10 @@ def standing(sides: Sides) -> str:
     ]
     if sides.untested:
         parts.append(f"not tested against {_some(sides.untested, total, first=False)}")
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
+    if len(parts) == 1:
+        return parts[0]
+    counted = len(groups) > 1 and any(len(names) > NAMED for *_, names in groups[1:]) and len(groups[0][2]) <= NAMED
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}{f' ({total} baselines in all)' if counted else ''}"
 
 
 def _one_side(names: Sequence[str], every: tuple[str, str], total: int) -> str:

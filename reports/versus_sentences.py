@@ -131,7 +131,9 @@ def _varied(kind: str, found: list[Stability]) -> str:
     lost = max(s.n_undefined for s in found)
     most = "up to " if len(found) > 1 and lost else ""
     gone = f"; {most}{plural(lost, 'architecture')} {'loses' if lost == 1 else 'lose'} the score" if lost else ""
+    few = sorted({s.n for s in found})
+    on = f"{plural(few[0], 'architecture')}" if len(few) == 1 else f"{few[0]:,} to {few[-1]:,} architectures"
     return (
-        f"{head}, its scores have a rank correlation of {agreement} with {own}, and its Spearman with the truth "
-        f"changes by {change}{gone}."
+        f"{head}, on {on}, its scores have a rank correlation of {agreement} with {own}, and its Spearman with the "
+        f"truth changes by {change}{gone}."
     )

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 
 from zcbench.harness.analysis.versus_result import Comparison, Sides, Versus
 from zcbench.reports.text import fine, interval, listed, number, plural
-from zcbench.reports.versus_phrases import DIGITS, adjusted, called, labels, measured, sides_of, signed, standing, where
+from zcbench.reports.versus_phrases import (
+    DIGITS,
+    adjusted,
+    called,
+    cause,
+    labels,
+    measured,
+    sides_of,
+    signed,
+    standing,
+    where,
+)
 from zcbench.reports.versus_sentences import adds, alike, cost, stability, top
 
 POLICIES = {"drop": "left out", "worst": "ranked last"}
@@ -99,7 +110,8 @@ def verdict(comparison: Comparison, versus: Versus) -> str:
     """Return the verdict itself, in a sentence."""
     name, found = called(comparison, versus), versus.verdict
     if found.decision == "cannot tell":
-        return f"On {where(versus)} nothing can be said of {name} against the baselines: {found.why}."
+        reason = cause(found.why).replace(": ", "; ")
+        return f"On {where(versus)} nothing can be said of {name} against the baselines: {reason}."
     if found.decision != "copy":
         return f"By Spearman on {where(versus)}, {name} is {standing(found.sides)}."
     first = versus.twins[0]

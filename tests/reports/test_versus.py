@@ -54,14 +54,18 @@ def test_the_differences_are_those_that_were_found():
     assert {r["side"] for r in rows(every)} == {"better", "worse", "undecided"}
 
 
-def test_scales_reach_over_every_interval_on_both_sides():
-    part = versus_differences.section(comparison(versus(MANY)))
+@pytest.mark.parametrize("own", [0.2, 0.75, 1.0])
+def test_scales_reach_over_every_interval_and_zero(own):
+    part = versus_differences.section(comparison(versus(MANY, own=own)))
     for bars, table in zip(part.bars, part.tables[:2], strict=True):
-        ends = [end for r in rows(table) for end in (r["difference"].low, r["difference"].high)]
-        assert bars.low == -bars.high
-        assert bars.low <= min(ends)
-        assert max(ends) <= bars.high
-        assert max(map(abs, ends)) > bars.high - 0.1
+        ends = [0.0, *(end for r in rows(table) for end in (r["difference"].low, r["difference"].high))]
+        assert min(ends) - 0.1 < bars.low <= min(ends) + 1e-9
+        assert max(ends) - 1e-9 <= bars.high < max(ends) + 0.1
+
+
+def test_a_scale_without_a_number_has_a_width():
+    part = versus_differences.section(comparison(versus((("a", NAN, NAN),), own=NAN, top=NAN)))
+    assert [(b.low, b.high) for b in part.bars] == [(0.0, 0.1)] * 2
 
 
 def test_what_is_not_tested_is_said():

@@ -42,6 +42,10 @@ def said(of, **options):
             "is better than 5 of 11 baselines, and not told apart from 6 others.",
         ),
         (
+            (("a", 0.5, 0.01), *((f"b{i}", 0.9, 0.5) for i in range(6))),
+            "is better than a, and not told apart from 6 others (7 baselines in all).",
+        ),
+        (
             (("a", 0.5, 0.01), ("b", NAN, NAN)),
             "is better than a, the only baseline with a test, and not tested against b.",
         ),
@@ -233,17 +237,22 @@ def test_what_it_costs():
 def test_stability_of_one_and_of_several_changes():
     text = said(versus()).stability
     assert text == (
-        "With 2 other initialisation seeds (1, 2), its scores have a rank correlation of 0.950 to 0.970 with those of "
-        "seed 0, and its Spearman with the truth changes by −0.010 to +0.012; up to 3 architectures lose the score. "
-        "With batch size 16, its scores have a rank correlation of 0.900 [0.860, 0.940] with those of batch size 32, "
-        "and its Spearman with the truth changes by −0.100 [−0.120, −0.080]. Its stability over initialisations was "
-        "not measured."
+        "With 2 other initialisation seeds (1, 2), on 100 architectures, its scores have a rank correlation of 0.950 "
+        "to 0.970 with those of seed 0, and its Spearman with the truth changes by −0.010 to +0.012; up to 3 "
+        "architectures lose the score. With batch size 16, on 100 architectures, its scores have a rank correlation "
+        "of 0.900 [0.860, 0.940] with those of batch size 32, and its Spearman with the truth changes by −0.100 "
+        "[−0.120, −0.080]. Its stability over initialisations was not measured."
     )
     one = Stability("initialisation", "kaiming", "", estimate(0.5), estimate(0.2), estimate(0.01), 9, 1)
     text = said(versus(stability=(one,))).stability
-    assert "With initialisation kaiming, its scores have a rank correlation of 0.500 [0.460, 0.540] with those" in text
+    assert "With initialisation kaiming, on 9 architectures, its scores have a rank correlation of 0.500 [0.4" in text
+    assert "with those before" in text
     assert "; 1 architecture loses the score." in text
     assert text.endswith("Its stability over initialisation seeds and batch sizes was not measured.")
+    two = (replace(one, reference="pytorch"), replace(one, value="fan_out", reference="pytorch", n=1))
+    assert "With 2 other initialisations (kaiming, fan_out), on 1 to 9 architectures, its scores" in said(
+        versus(stability=two)
+    ).stability
     lost = replace(one, agreement=NOTHING)
     assert "kaiming, nothing can be said of its agreement with itself (a constant score)" in said(
         versus(stability=(lost,))
