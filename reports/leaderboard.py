@@ -90,13 +90,13 @@ def _notes(board: Board) -> tuple[str, ...]:
 
 
 def _facts(board: Board) -> tuple[tuple[str, str], ...]:
-    """How many results, confirmed by how many, and by whom."""
+    """How many results there are, how many were confirmed or are disputed, and by whom they are."""
     confirmed = sum(len(entry.submissions) > 1 for entry in board.entries)
     by = sorted({submission.by for entry in board.entries for submission in entry.submissions})
     disputed = plural(len(board.disagreements), "disagreement") if board.disagreements else "none"
     return (
         ("Results", plural(len(board.entries), "number")),
-        ("Confirmed on another machine", plural(confirmed, "number")),
+        ("Measured more than once", plural(confirmed, "number")),
         ("Disagreements", disputed),
         ("Handed in by", ", ".join(by) or "nobody"),
     )
