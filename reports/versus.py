@@ -17,8 +17,8 @@ from zcbench.reports.versus_verdict import POLICIES, VerdictText, overall, verdi
 
 __all__ = ["VerdictText", "VersusInput", "build", "default_title", "verdict_sentences"]
 
-AT_THE_TOP = 2
-"""Of more targets only the verdicts stand at the top; the other sentences follow below."""
+AT_THE_TOP = 1
+"""Of more targets only the verdicts with what they rest on stand at the top; the other sentences follow below."""
 
 
 @dataclass(frozen=True)

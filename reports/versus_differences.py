@@ -119,14 +119,13 @@ def by_tau(label: str, comparison: Comparison, versus: Versus, names: Sequence[s
     """
     every, best = ({d.baseline: d for d in versus.of(statistic="kendall", slice=s)} for s in versus_figures.TITLES)
     rows: list[tuple[Cell, ...]] = [
-        (name, *(cell for d in (every[name], best[name]) for cell in (d.difference, d.p, d.p_holm, SAYS[d.side])))
+        (name, *(cell for d in (every[name], best[name]) for cell in (d.difference, d.p_holm, SAYS[d.side])))
         for name in names
     ]
     columns = [Column("baseline", "Baseline")]
     for part, title in (("", "all"), ("_top10", "top 10 %")):
         columns += [
             Column(f"difference{part}", f"Difference of τ-b, {title}", Kind.ESTIMATE, DIGITS),
-            Column(f"p{part}", "p", Kind.PROBABILITY, 4),
             Column(f"p_holm{part}", "p, adjusted", Kind.PROBABILITY, 4),
             Column(f"side{part}", "Verdict"),
         ]
@@ -167,4 +166,6 @@ def scale(table: Table) -> Bars:
     found = [e for row in table.rows if isinstance(e := row[index], Estimate)]
     ends = [end for e in found for end in (e.low, e.value, e.high) if not math.isnan(end)]
     low, high = (_STEP * math.ceil(abs(end) / _STEP - 1e-9) for end in (min(0.0, *ends, 0.0), max(0.0, *ends, 0.0)))
+    if 0 < high < low / 2:  # else the numbers above the scale run into each other
+        high = _STEP * math.ceil(low / 2 / _STEP)
     return Bars(table.name, "difference", -low, high if low + high > 0 else _STEP)

@@ -95,9 +95,9 @@ def adjusted(difference: Difference) -> str:
         return f"no test: {why(difference)}"
     if difference.family == 1:
         return f"{p_value(difference.p)}, the only comparison"
-    before = p_value(difference.p).removeprefix("p ").removeprefix("= ")
-    over = f"Holm's adjustment over {difference.family:,} comparisons"
-    return f"{p_value(difference.p_holm)} after {over}, {before} before"
+    after, before = p_value(difference.p_holm), p_value(difference.p)
+    said = f"{after} after Holm's adjustment over {difference.family:,} comparisons"
+    return said if after == before else f"{said}, {before.removeprefix('p ').removeprefix('= ')} before"
 
 
 def why(difference: Difference) -> str:

@@ -86,6 +86,11 @@ def test_one_comparison_is_not_adjusted_and_no_best_is_chosen():
     assert "chosen anew" not in text
 
 
+def test_p_values_that_read_the_same_are_printed_once():
+    text = said(versus(tuple((f"m{i}", 0.5, 0.00001) for i in range(2)))).evidence
+    assert "(p < 0.0001 after Holm's adjustment over 2 comparisons)" in text
+
+
 def test_a_difference_on_fewer_architectures_says_so():
     of = versus()
     fewer = tuple(replace(d, n=87) for d in of.differences)
