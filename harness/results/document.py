@@ -94,6 +94,8 @@ def from_document(document: dict[str, Any]) -> Result:
 
 def _read_measurement(content: dict[str, Any]) -> Measurement:
     truth, architectures, recipe = content["truth"], content["architectures"], content["recipe"]
+    if len({*recipe["seeds"]}) < len(recipe["seeds"]):
+        raise ZcbenchError("a recipe names an initialisation seed twice")
     statistics = tuple(_read_statistic(one) for one in content["statistics"])
     if len({(one.slice, one.name) for one in statistics}) < len(statistics):
         raise ZcbenchError("a statistic is given twice for one slice")

@@ -18,6 +18,9 @@ from zcbench.harness.results.entry import Result
 LARGEST = 4 * 2**20
 """Bytes of a result; a file of ours has some ten thousand."""
 
+MOST = 200_000
+"""Values in a result; a file of ours has some hundred, and checking one against the schema takes microseconds."""
+
 _SIGN = f'"{schema.MARKER}"'.encode()
 
 
@@ -102,6 +105,8 @@ def _read_file(path: Path) -> Result | str:
     try:
         if len(content) > LARGEST:
             raise ZcbenchError(f"it is larger than {LARGEST // 2**20} MiB")
+        if content.count(b",") > MOST:
+            raise ZcbenchError(f"it holds more than {MOST:,} values")
         document = parse(content)
     except ZcbenchError as error:
         if ours:

@@ -97,7 +97,7 @@ def test_every_member_is_needed_and_of_its_type(path: tuple) -> None:
         (("measurements", 0, "truth", "digest"), "a" * 16 + "\n", "measurements[0].truth.digest"),
         (("measurements", 0, "statistics", 0, "name"), "spearman\n", "measurements[0].statistics[0].name"),
         (("measurements", 0, "statistics", 0, "slice"), "best", "measurements[0].statistics[0].slice"),
-        (("measurements", 0, "recipe", "seeds"), [0, 0], "seeds: names something twice"),
+        (("measurements", 0, "recipe", "seeds"), [0] * 10_001, "seeds: has more than 10000 parts"),
         (("environments",), [], "environments"),
         (("environments",), [{"a\x1b[31m": "x"}], "environments[0]"),
         (("provenance",), {"a": 1}, "provenance.a"),
@@ -119,6 +119,7 @@ STATISTIC = ("measurements", 0, "statistics", 0)
         ((*STATISTIC, "low"), -1.01, "outside of -1 to 1"),
         ((*STATISTIC, "low"), 0.9, "the interval of spearman on all ends below where it begins"),
         ((*STATISTIC, "name"), "kendall", "a statistic is given twice"),
+        (("measurements", 0, "recipe", "seeds"), [0, 1, 0], "a recipe names an initialisation seed twice"),
         (("measurements",), DOCUMENT["measurements"] * 2, "two of its measurements are of the same truth"),
     ],
 )
