@@ -121,7 +121,8 @@ def _results(
     for name in sorted(chosen):
         found: dict[MetricIdentity, list[_Analysed]] = {}
         for part in parts:
-            if name in part.analysis.table.metrics:
+            table = part.analysis.table
+            if name in table.metrics and seeds_of(table, name):  # an aggregate has no rows where a component has none
                 found.setdefault(_identity(name, part), []).append(part)
         for metric, mine in found.items():
             yield Result(

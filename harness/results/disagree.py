@@ -13,6 +13,9 @@ from zcbench.harness.results.rows import Measured, Row
 UNCOMPARED = ("rows",)
 """What is recorded with an environment and says nothing about it."""
 
+_NAMES = {"spearman": "Spearman's rho", "kendall": "Kendall's tau"}
+_SLICES = {"all": "all of them", "top10_truth": "the best 10 % by truth"}
+
 
 def disagreements(rows: Sequence[Row]) -> list[Disagreement]:
     """Return every disagreement, sorted by metric, benchmark and target.
@@ -85,12 +88,13 @@ def _worst(first: Row, second: Row) -> tuple[Measured, Measured, Difference]:
 
 def _differs(one: Difference) -> str:
     a, b = one.first.estimate, one.second.estimate
-    shown = f"{one.first.name.replace('_', ' ')} on the slice {one.first.slice}"
+    name = _NAMES.get(one.first.name, one.first.name.replace("_", " "))
+    shown = f"{name} on {_SLICES.get(one.first.slice, one.first.slice)}"
     if (a.n, a.n_undefined) != (b.n, b.n_undefined):
         return f"{shown} rests on another number of architectures with a score"
     if math.isinf(one.size):
         return f"{shown} exists on one side only"
-    return f"{shown} differs by {one.size:.2g}, more than {one.tolerance:.2g}"
+    return f"{shown} differs by {one.size:.2g}, where {one.tolerance:.2g} is allowed"
 
 
 def _numbers(one: Measured, worst: Difference) -> str:

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fill(path: Path) -> None:
+def fill(path: Path, *, without: Callable[[str, int], bool] = lambda metric, i: False) -> None:
     """Make a store with made-up scores of two benchmarks, for what needs more architectures than few."""
     draw = random.Random(0)
     recipes = [Recipe("digits", "all", "ab" * 8, "none", 8, 0, "pytorch@1", seed) for seed in (0, 1)]
@@ -86,8 +87,8 @@ def fill(path: Path) -> None:
             scores = [
                 Score(name, f"{space.name}@{space.version}", architecture, metric, 1, recipe, draw.random(),
                       Outcome.OK, "", Seconds(0.2, 0.1))
-                for architecture in cells(name) for metric in ("params", "snip", *AZ_NAS)
-                for recipe in recipes
+                for i, architecture in enumerate(cells(name)) for metric in ("params", "snip", *AZ_NAS)
+                for recipe in recipes if not without(metric, i)
             ]  # fmt: skip
             first = len(scores) // 2 if name == "nasbench201" else len(scores)
             for machine, part in (("A", scores[:first]), ("B", scores[first:])):
@@ -151,6 +152,14 @@ def test_a_file_names_the_machines_of_its_own_scores(stores: Path, tmp_path: Pat
     assert az_nas["metric"]["components"] == [f"{name} v1" for name in AZ_NAS]
     assert sum(int(e["rows"]) for e in az_nas["environments"]) == 4 * rows
     assert found["nasbench201", "snip"]["metric"]["components"] == []
+
+
+def test_an_aggregate_without_rows_is_no_result(stores: Path, tmp_path: Path) -> None:
+    fill(tmp_path / "apart.sqlite", without=lambda metric, i: metric in AZ_NAS and (metric == "flops") == (i < 7))
+    assert export(stores, "ada", tmp_path / "out", "--benchmark", "nasbench201", store=tmp_path / "apart.sqlite") == 0
+    found = {d["metric"]["name"]: d["measurements"][0]["architectures"] for d in files(tmp_path / "out").values()}
+    assert sorted(found) == sorted({"params", "snip", *AZ_NAS})
+    assert (found["params"]["number"], found["flops"]["number"]) == (MANY, 7)
 
 
 def test_what_was_scored_says_what_it_is(stores: Path, tmp_path: Path) -> None:

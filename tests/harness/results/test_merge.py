@@ -93,7 +93,8 @@ def test_estimates_that_differ_are_named_with_numbers_and_causes() -> None:
     (one,) = board.disagreements
     assert one.kind is DisagreementKind.ESTIMATES
     assert (one.metric, one.version, one.benchmark, one.target) == ("snip", 1, "nasbench201", "cifar10")
-    assert "snip v1 on nasbench201, cifar10, 100 architectures: spearman on the slice all differs by 0.1" in one.what
+    where = "snip v1 on nasbench201, cifar10, 100 architectures: Spearman's rho on all of them"
+    assert one.what == f"{where} differs by 0.1, where 0.0062 is allowed"
     assert [(side.by, side.files) for side in one.sides] == [
         (("ada",), ("ada/snip.json",)), (("bob",), ("bob/snip.json",)),
     ]  # fmt: skip
