@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.analysis.versus_result import Comparison
-from zcbench.reports import coverage, versus_differences, versus_figures, versus_tables
+from zcbench.reports import coverage, versus_cost, versus_differences, versus_figures, versus_tables
 from zcbench.reports.names import benchmark_title
 from zcbench.reports.provenance import section as of_provenance
 from zcbench.reports.section import Figure, Report, ReportInput, Section
@@ -33,6 +33,7 @@ class VersusInput:
         provenance: what was run where: key to text, or group to keys and texts.
         tables: the scores behind every benchmark and target, in the order of the comparison; empty where coverage
             and the picture of the ranks are not wanted.
+        alone: whether the candidate shares no pass with other metrics, as a plain function does.
     """
 
     comparison: Comparison
@@ -41,6 +42,7 @@ class VersusInput:
     notes: Sequence[str] = ()
     provenance: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     tables: Sequence[ScoreTable] = ()
+    alone: bool = False
 
 
 def build(data: VersusInput) -> Report:
@@ -50,12 +52,13 @@ def build(data: VersusInput) -> Report:
         data: a comparison, and what else is known.
     """
     comparison = data.comparison
-    texts = verdict_sentences(comparison)
+    texts = verdict_sentences(comparison, alone=data.alone)
     adds = replace(versus_tables.additions(comparison), figures=_ranks(data))
     sections: list[Section] = [overview(comparison, texts)] if len(texts) > 1 else []
     sections += [
         versus_differences.section(comparison), versus_tables.scores(comparison), adds,
-        versus_tables.copies(comparison), versus_tables.stability(comparison), versus_tables.cost(comparison),
+        versus_tables.copies(comparison), versus_tables.stability(comparison),
+        versus_cost.section(comparison, alone=data.alone),
     ]  # fmt: skip
     sections += [_coverage(data)] if data.tables else []
     sections.append(of_provenance(ReportInput(data.title, (), data.provenance)))

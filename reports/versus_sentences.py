@@ -84,8 +84,13 @@ def top(versus: Versus) -> str:
     return f"{reached}, and it is {standing(found.top)}."
 
 
-def cost(versus: Versus) -> str:
-    """Say what the candidate takes, beside the best baseline."""
+def cost(versus: Versus, *, alone: bool = False) -> str:
+    """Say what the candidate takes, beside the best baseline.
+
+    Args:
+        versus: the comparison on one target.
+        alone: whether the candidate shares no pass with others, so that its marginal time says nothing.
+    """
     known = [c for c in versus.costs if not math.isnan(c.ours_standalone)]
     if not known:
         return "What it costs is not known." if versus.costs else ""
@@ -94,7 +99,9 @@ def cost(versus: Versus) -> str:
     said = f"Scored alone it takes {seconds(one.ours_standalone)} an architecture (median)"
     if chosen is not None and not math.isnan(chosen.ratio):
         said += f", {ratio(chosen.ratio)} times the {seconds(chosen.theirs_standalone)} of {chosen.baseline}"
-    if not math.isnan(one.ours_marginal):
+    if alone:
+        said += "; it shares no pass with other metrics"
+    elif not math.isnan(one.ours_marginal):
         said += f"; once others have paid for the passes that it shares, {seconds(one.ours_marginal)}"
     return f"{said}."
 

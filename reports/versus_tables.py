@@ -1,4 +1,4 @@
-"""Sections of a comparison: the scores themselves, what the candidate adds, copies, stability and cost."""
+"""Sections of a comparison: the scores themselves, what the candidate adds, copies and stability."""
 
 import math
 
@@ -209,42 +209,6 @@ _STABILITY_NOTES = (
     "Agreement: Spearman between the scores before and after the change. Spearman: with the truth, after it. Scores "
     "lost: architectures whose score is undefined or failed after the change only.",
 )
-
-
-def cost(comparison: Comparison) -> Section:
-    """Return what the candidate and every baseline take."""
-    tables = []
-    for label, versus in _named(comparison):
-        if not versus.costs:
-            continue
-        rows: tuple[tuple[Cell, ...], ...] = tuple(
-            (c.baseline, *(1e3 * s for s in (c.ours_standalone, c.theirs_standalone)), c.ratio,
-             *(1e3 * s for s in (c.ours_marginal, c.theirs_marginal)), c.ratio_marginal, c.n)
-            for c in versus.costs
-        )  # fmt: skip
-        caption = f"{label}: median time to score one architecture, candidate and baseline."
-        tables.append(Table(f"cost_{slug(label)}", caption, _COST, rows))
-    return Section(
-        title="Cost",
-        anchor="cost",
-        intro=(
-            "Alone: every pass and quantity that a metric needs, as if it were the only one. Marginal: its own "
-            "reduction, once others have paid for the passes. Median over the architectures that have the times of "
-            "both; times of scores that were made on other machines are not comparable.",
-        ),
-        tables=tuple(tables),
-        notes=() if tables else ("No times are known.",),
-    )
-
-
-_COST = (
-    Column("baseline", "Baseline"),
-    Column("ours_ms", "Candidate alone, ms", Kind.NUMBER, 2), Column("theirs_ms", "Baseline alone, ms", Kind.NUMBER, 2),
-    Column("ratio", "Ratio", Kind.NUMBER, 2),
-    Column("ours_marginal_ms", "Candidate marginal, ms", Kind.NUMBER, 2),
-    Column("theirs_marginal_ms", "Baseline marginal, ms", Kind.NUMBER, 2),
-    Column("ratio_marginal", "Ratio", Kind.NUMBER, 2), Column("n", "n", Kind.INTEGER),
-)  # fmt: skip
 
 
 def _named(comparison: Comparison) -> list[tuple[str, Versus]]:

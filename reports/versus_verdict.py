@@ -62,16 +62,17 @@ class VerdictText:
         return " ".join(self.paragraphs)
 
 
-def verdict_sentences(comparison: Comparison) -> tuple[VerdictText, ...]:
+def verdict_sentences(comparison: Comparison, *, alone: bool = False) -> tuple[VerdictText, ...]:
     """Return the sentences on every benchmark and target, in the order of the comparison.
 
     Args:
         comparison: of one candidate with the baselines.
+        alone: whether the candidate shares no pass with others, as a plain function does.
     """
     return tuple(
         VerdictText(
             versus.benchmark, versus.target, label, verdict(comparison, versus), evidence(comparison, versus),
-            adds(versus), alike(versus), top(versus), cost(versus), stability(versus),
+            adds(versus), alike(versus), top(versus), cost(versus, alone=alone), stability(versus),
         )
         for label, versus in zip(labels(comparison), comparison.versus, strict=True)
     )  # fmt: skip

@@ -13,7 +13,7 @@ from compared import CANDIDATE, comparison, estimate, versus
 from zcbench.harness.analysis.versus import compare
 from zcbench.harness.analysis.versus_parts import Variation
 from zcbench.harness.types import Estimate
-from zcbench.reports import versus_differences, versus_figures, versus_tables
+from zcbench.reports import versus_cost, versus_differences, versus_figures, versus_tables
 from zcbench.reports.csv_tables import csv_table
 from zcbench.reports.files import write
 from zcbench.reports.html import html
@@ -117,10 +117,19 @@ def test_copies_stability_and_cost():
         ("seed", "1", 0), ("seed", "2", 3), ("batch size", "16", 0),
     ]  # fmt: skip
     assert part.notes == ("Not measured: another initialisation.",)
-    (table,) = versus_tables.cost(comparison()).tables
+    (table,) = versus_cost.section(comparison()).tables
     assert [(r["baseline"], r["ours_ms"], r["ratio"]) for r in rows(table)] == [
         ("params", 35.0, pytest.approx(3.5)), ("swap", 35.0, pytest.approx(1.75)), ("zen", 35.0, pytest.approx(7 / 6)),
     ]  # fmt: skip
+
+
+def test_a_plain_function_has_no_marginal_cost():
+    part = versus_cost.section(comparison(), alone=True)
+    assert {(r["ours_marginal_ms"], r["ratio_marginal"]) for r in rows(part.tables[0])} == {(None, None)}
+    assert part.notes == ("mine shares no pass with other metrics: beside them it costs what it costs alone.",)
+    sentence = "it shares no pass with other metrics."
+    assert sentence in html(build(VersusInput(comparison(), alone=True)))
+    assert sentence not in html(build(VersusInput(comparison())))
 
 
 def test_the_page_begins_with_verdict_facts_and_notes(scored):

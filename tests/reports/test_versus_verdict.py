@@ -239,6 +239,14 @@ def test_what_it_costs():
     assert said(versus(costs=(Cost("swap", NAN, NAN, 1.0, 1.0, 9),))).cost == "What it costs is not known."
 
 
+def test_a_plain_function_has_no_marginal_cost():
+    (text,) = verdict_sentences(comparison(), alone=True)
+    assert text.cost == (
+        "Scored alone it takes 35 ms an architecture (median), 1.8 times the 20 ms of swap; it shares no pass with "
+        "other metrics."
+    )
+
+
 def test_stability_of_one_and_of_several_changes():
     text = said(versus()).stability
     assert text == (
