@@ -43,10 +43,12 @@ def cells(name: str) -> tuple[str, ...]:
     return tuple(architecture.id for architecture in find(name).space.sample(MANY, seed=0))
 
 
+@cache
 def truth(name: str, factor: float = 1.0) -> TruthTable:
     """A truth of some architectures of a benchmark on two datasets."""
+    split = find(name).default_split
     rows = [
-        (architecture, dataset, find(name).default_split, 200, -1, "accuracy",
+        (architecture, dataset, split, 200, -1, "accuracy",
          factor * (0.5 + 0.03 * (step * i % MANY)), "made-up", "synthetic")
         for i, architecture in enumerate(cells(name)) for dataset, step in (("cifar10", 5), ("cifar100", 3))
     ]  # fmt: skip
