@@ -201,4 +201,4 @@ def one_environment(environments: Sequence[Mapping[str, str]]) -> dict[str, str]
 
 def unlike(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """Return in which of the decisive parts two environments differ, or are not known to be the same."""
-    return tuple(key for key in EXACT_KEYS if then.get(key, SEVERAL) != now.get(key, SEVERAL) or then[key] == SEVERAL)
+    return tuple(key for key in EXACT_KEYS if then.get(key, SEVERAL) == SEVERAL or then[key] != now.get(key, SEVERAL))
