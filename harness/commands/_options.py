@@ -82,7 +82,7 @@ def candidates(*, required: bool) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def scoring(*, dataset: str | None, metrics: Callable[[F], F] | None = None) -> Callable[[F], F]:
+def scoring(*, dataset: str | None, metrics: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """How to score them.
 
     Args:
