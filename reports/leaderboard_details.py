@@ -71,7 +71,7 @@ def _anchor(e: Entry) -> str:
     parts = [
         e.metric.name, e.metric.version, e.metric.code, e.metric.higher_is_better, e.metric.cite, e.metric.components,
         e.benchmark, e.space, e.truth.target, e.truth.source, e.truth.split, e.truth.epochs, e.truth.digest,
-        e.architectures.digest, e.recipe.digest, e.undefined, e.resamples,
+        e.architectures.digest, e.architectures.population, e.recipe.digest, e.undefined,
         e.submissions[0].file if e.disagreements else "",
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

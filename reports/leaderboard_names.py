@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from zcbench.harness.results.entry import Architectures, Entry, Truth
+from zcbench.harness.results.entry import Entry, Truth
 from zcbench.reports.names import benchmark_title
 from zcbench.reports.section import SURROGATE
 
@@ -80,29 +80,32 @@ class ArchitectureNames:
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        sets = {entry.architectures.digest: entry for entry in entries}
-        self._several = len({entry.benchmark for entry in sets.values()}) > 1
-        self._plain = {digest: self._spell(entry.architectures) for digest, entry in sets.items()}
-        self._names = {digest: self._full(entry) for digest, entry in sets.items()}
-        taken = list(self._names.values())
-        self._twice = {digest for digest, name in self._names.items() if taken.count(name) > 1}
+        sets = {self.option(entry): entry for entry in entries}
+        several = len({entry.benchmark for entry in sets.values()}) > 1
+        self._full = {
+            option: f"{benchmark_title(entry.benchmark)}: {self._plain(entry)}" if several else self._plain(entry)
+            for option, entry in sets.items()
+        }
+        taken = list(self._full.values())
+        self._ending = {
+            option: f" ({sets[option].architectures.digest[:6]})" if taken.count(name) > 1 else ""
+            for option, name in self._full.items()
+        }
 
     @staticmethod
-    def _spell(architectures: Architectures) -> str:
-        return f"{architectures.number:,} of {architectures.population}"
+    def option(entry: Entry) -> str:
+        """Return what identifies a set and the subset of the space that it was taken from."""
+        return f"{entry.architectures.population}-{entry.architectures.digest}"
 
-    def _full(self, entry: Entry) -> str:
-        plain = self._plain[entry.architectures.digest]
-        return f"{benchmark_title(entry.benchmark)}: {plain}" if self._several else plain
+    @staticmethod
+    def _plain(entry: Entry) -> str:
+        return f"{entry.architectures.number:,} of {entry.architectures.population}"
 
-    def _digest(self, digest: str) -> str:
-        return f" ({digest[:6]})" if digest in self._twice else ""
-
-    def short(self, architectures: Architectures) -> str:
+    def short(self, entry: Entry) -> str:
         """Return the name for a row, which says its benchmark besides."""
-        return self._plain[architectures.digest] + self._digest(architectures.digest)
+        return self._plain(entry) + self._ending[self.option(entry)]
 
     def options(self) -> tuple[tuple[str, str], ...]:
-        """Return digest and full name of every set, by name."""
-        named = ((digest, name + self._digest(digest)) for digest, name in self._names.items())
-        return tuple(sorted(named, key=lambda option: (option[1], option[0])))
+        """Return what identifies every set, and its full name, by name."""
+        named = ((option, name + self._ending[option]) for option, name in self._full.items())
+        return tuple(sorted(named, key=lambda one: (one[1], one[0])))

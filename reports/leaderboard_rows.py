@@ -199,7 +199,7 @@ def _cells(
             interval=f"{entry.truth.source}, {entry.truth.split}" if several else "",
             key=entry.truth.target if several else None,
         ),
-        BoardCell("population", names.short(entry.architectures), option=entry.architectures.digest),
+        BoardCell("population", names.short(entry), option=names.option(entry)),
         BoardCell("slice", slice_title(entry.slice), option=entry.slice),
         BoardCell("statistic", statistic_title(entry.statistic), option=entry.statistic),
         BoardCell(

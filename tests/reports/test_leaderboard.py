@@ -135,7 +135,7 @@ def test_names_tell_rows_apart() -> None:
     other = replace(alike[1], architectures=replace(alike[1].architectures, digest="beef" * 4))
     assert cell([alike[0], other], "population")[1] == "300 of all (beefbe)"
     digests = sorted(e.architectures.digest for e in (alike[0], other))
-    assert filters([alike[0], other])[2].options == tuple((d, f"300 of all ({d[:6]})") for d in digests)
+    assert filters([alike[0], other])[2].options == tuple((f"all-{d}", f"300 of all ({d[:6]})") for d in digests)
     two = [alike[0], boards.entry("snip", 0.6, source="naslib")]
     target = [next(c.interval for c in row.cells if c.column == "target") for row in rows(two, anchors(two), ())[0]]
     assert target == ["robot, test", "naslib, test"]
