@@ -12,7 +12,8 @@ by the distance of the two in the other ranking, at most n - 1, and rho by 12 / 
 changes by 4 / (n (n - 1)), one of n (n - 1) / 2 pairs turned from concordant to discordant, which is no more for two
 architectures or more. Only these two are compared between environments: the others follow from the same ranks, and
 precision, regret and weighted tau jump where the exchange falls on the best architectures. The numbers of
-architectures with and without a score must be the same in any case.
+architectures with and without a score must be the same in any case. A slice of fewer than ten architectures, which has
+no interval either, is not compared between environments: there one exchange may turn a ranking around.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.results.entry import Measurement, Statistic
 
 SLACK = 0.005
@@ -42,7 +44,7 @@ class Difference:
     Attributes:
         first: of one measurement.
         second: of the other.
-        tolerance: how much they may differ; 0 where it is the number of architectures that differs.
+        tolerance: how much the values may differ.
     """
 
     first: Statistic
@@ -57,6 +59,11 @@ class Difference:
             return math.inf
         return abs(a.value - b.value)
 
+    @property
+    def excess(self) -> float:
+        """The difference as a multiple of what is allowed."""
+        return self.size / self.tolerance
+
 
 def tolerance(n: int) -> float:
     """Return how much Spearman and Kendall of n architectures may differ between two environments."""
@@ -64,7 +71,7 @@ def tolerance(n: int) -> float:
 
 
 def differences(first: Measurement, second: Measurement, *, same_environment: bool) -> list[Difference]:
-    """Return where two measurements of one setting differ by more than they may, the largest difference first.
+    """Return where two measurements of one setting differ by more than they may, the worst first.
 
     Args:
         first: one of them.
@@ -75,13 +82,19 @@ def differences(first: Measurement, second: Measurement, *, same_environment: bo
     found = []
     for one in first.statistics:
         other = others.get((one.slice, one.name))
-        if other is None or not (same_environment or one.name in ACROSS):
+        if other is None or not (same_environment or _compared_across(one, other)):
             continue
         difference = Difference(one, other, ROUNDING if same_environment else tolerance(one.estimate.n))
         if _apart(difference):
             found.append(difference)
-    return sorted(found, key=lambda one: (-one.size, one.first.slice, ACROSS.index(one.first.name)
-                                          if one.first.name in ACROSS else len(ACROSS), one.first.name))  # fmt: skip
+    known = {name: place for place, name in enumerate(ACROSS)}
+    return sorted(found, key=lambda d: (-d.excess, d.first.slice, known.get(d.first.name, len(known)), d.first.name))
+
+
+def _compared_across(one: Statistic, other: Statistic) -> bool:
+    """Say whether a statistic is compared between environments."""
+    few = min(one.estimate.n, other.estimate.n) < FEWEST
+    return one.name in ACROSS and (one.slice == "all" or not few)
 
 
 def _apart(one: Difference) -> bool:

@@ -290,7 +290,8 @@ class Disagreement:
         metric: the metric's name; empty where it is about the truth, whatever the metric.
         version: its version; 0 where it is about the truth.
         benchmark: the benchmark; empty where it is about the metric everywhere.
-        target: the target; empty where it is about the metric everywhere.
+        target: the target, of several the one against which they differ most; empty where it is about the metric
+            everywhere.
         what: one sentence that says what differs.
         sides: two or more.
         causes: what could be behind it: each way in which the environments differ, in a short phrase.

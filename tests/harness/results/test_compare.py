@@ -74,3 +74,28 @@ def test_a_value_on_one_side_only_differs_but_not_one_that_needs_other_metrics()
 
 def test_statistics_that_one_side_lacks_are_not_compared() -> None:
     assert differences(measurement(), measurement(statistics=statistics()[:1]), same_environment=True) == []
+
+
+@pytest.mark.parametrize(("slice_", "n", "differs"), [("all", 4, True), ("top10_truth", 4, False),
+                                                      ("top10_truth", 10, True)])  # fmt: skip
+def test_a_slice_of_few_architectures_is_compared_on_one_machine_only(slice_: str, n: int, differs: bool) -> None:
+    def with_value(value: float) -> tuple:
+        estimate = Estimate(value, math.nan, math.nan, n, 0, "")
+        return (dataclasses.replace(statistics()[0], slice=slice_, estimate=estimate),)
+
+    first, second = (measurement(statistics=with_value(value)) for value in (-1.0, 1.0))
+    assert bool(differences(first, second, same_environment=False)) is differs
+    assert differences(first, second, same_environment=True)
+
+
+def test_the_worst_is_what_exceeds_its_tolerance_most() -> None:
+    def with_values(all_: float, top: float) -> tuple:
+        one = statistics()[0]
+        return tuple(
+            dataclasses.replace(one, slice=slice_, estimate=Estimate(value, value, value, n, 0, ""))
+            for slice_, value, n in (("top10_truth", top, 10), ("all", all_, 100))
+        )
+
+    first, second = measurement(statistics=with_values(0.6, 0.6)), measurement(statistics=with_values(0.7, 0.4))
+    found = differences(first, second, same_environment=False)
+    assert [(one.first.slice, round(one.excess, 1)) for one in found] == [("all", 16.2), ("top10_truth", 1.8)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from shared_results import ADA, BOB, measurement, result, statistics
 
-from zcbench.harness.results.entry import UNNAMED, Board, DisagreementKind, Entry, Result
+from zcbench.harness.results.entry import UNNAMED, Board, DisagreementKind, Entry, Measurement, Result
 from zcbench.harness.results.merge import merge, short
 
 SLIGHTLY = 0.6 + 0.004
@@ -107,6 +107,24 @@ def test_estimates_that_differ_are_named_with_numbers_and_causes() -> None:
     assert [row.estimate.value for row in both] == [MUCH, 0.6]  # sorted from the best
     assert all(row.disagreements == (one.key,) for row in board.entries)
     assert {key for side in one.sides for key in side.entries} == {row.key for row in board.entries}
+
+
+def test_scores_that_differ_against_several_targets_are_one_disagreement() -> None:
+    def both(cifar10: float, cifar100: float) -> tuple[Measurement, ...]:
+        return measurement(cifar10), measurement(cifar100, truth_target="cifar100", truth_digest="00" * 8)
+
+    two = [result(*both(0.6, 0.6)), result(*both(0.7, 0.8), by="bob", machine=BOB)]
+    board = merge(two)
+    (one,) = board.disagreements
+    assert one.target == "cifar100"
+    assert one.what.endswith("on all of them differs by 0.2, where 0.0062 is allowed; likewise against cifar10")
+    assert [side.by for side in one.sides] == [("ada",), ("bob",)]
+    assert one.sides[1].says.startswith("spearman 0.8000")
+    assert [len(side.entries) for side in one.sides] == [10, 10]
+    assert all(row.disagreements == (one.key,) for row in board.entries)
+    # another metric of the same people is another disagreement
+    more = [result(*both(0.6, 0.6), name="grasp"), result(*both(0.7, 0.8), name="grasp", by="bob", machine=BOB)]
+    assert len(merge([*two, *more]).disagreements) == 2
 
 
 def test_in_one_environment_the_smallest_difference_is_a_disagreement() -> None:
