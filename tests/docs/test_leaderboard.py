@@ -103,6 +103,7 @@ def test_the_workflow_calls_what_exists(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_every_option_that_is_named_exists() -> None:
-    verbs = [zcbench.get_command(click.Context(zcbench), name) for name in ("score", "results", "leaderboard", "analyse")]
+    names = ("score", "results", "leaderboard", "analyse")
+    verbs = [zcbench.get_command(click.Context(zcbench), name) for name in names]
     known = {name for verb in verbs if verb is not None for parameter in verb.params for name in parameter.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) <= known
