@@ -1,7 +1,6 @@
 """Section: the candidate against each baseline, with intervals and adjusted tests."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
@@ -11,7 +10,7 @@ from zcbench.harness.types import Estimate
 from zcbench.reports import versus_figures
 from zcbench.reports.section import Bars, Section, slug
 from zcbench.reports.text import listed, plural
-from zcbench.reports.versus_phrases import DIGITS, SAYS, labels, why
+from zcbench.reports.versus_phrases import DIGITS, SAYS, labels, methods, why
 
 _STEP = 0.1
 """Scales of differences begin and end at multiples of this."""
@@ -141,19 +140,13 @@ def notes(found: Iterable[Difference]) -> tuple[str, ...]:
         found: the differences of one table.
     """
     every = tuple(found)
-    methods = [d.difference.method for d in every if not math.isnan(d.difference.low)]
-    said = [f"95 % intervals: {method}, paired." for method in dict.fromkeys(map(_plain, methods))]
+    said = list(methods(d.difference for d in every))
     without: dict[str, list[str]] = {}
     for d in every:
         if d.side == "untested":
             without.setdefault(why(d), []).append(d.baseline)
     said += [f"No test against {listed(names)}: {reason}." for reason, names in without.items()]
     return tuple(said)
-
-
-def _plain(method: str) -> str:
-    """Drop how many resamples had no value: it differs from baseline to baseline."""
-    return re.sub(r" \(\d+ undefined\)", "", method)
 
 
 def scale(table: Table) -> Bars:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from zcbench.harness.analysis.versus_parts import Difference
@@ -98,6 +98,27 @@ def adjusted(difference: Difference) -> str:
     after, before = p_value(difference.p_holm), p_value(difference.p)
     said = f"{after} after Holm's adjustment over {difference.family:,} comparisons"
     return said if after == before else f"{said}, {before.removeprefix('p ').removeprefix('= ')} before"
+
+
+def methods(estimates: Iterable[Estimate]) -> tuple[str, ...]:
+    """Say how intervals were made, once for each method, and how many resamples had no value at most.
+
+    Args:
+        estimates: those without an interval are passed over.
+    """
+    lost: dict[str, int] = {}
+    for method in (e.method for e in estimates if not math.isnan(e.low)):
+        count = _LOST.search(method)
+        name = _LOST.sub("", method)
+        lost[name] = max(lost.get(name, 0), int(count.group(1)) if count else 0)
+    return tuple(
+        f"95 % intervals: {name}{f'; up to {n:,} without a value' if n else ''}."
+        for name, n in lost.items()
+    )
+
+
+_LOST = re.compile(r" \((\d+) undefined\)")
+"""What ``intervals.percentile`` says of resamples in which the statistic does not exist."""
 
 
 def why(difference: Difference) -> str:

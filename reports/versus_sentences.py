@@ -119,7 +119,8 @@ _NAMES = {"seed": ("initialisation seed", "initialisation seeds"), "batch size":
 
 
 def _kinds(found: Sequence[Stability]) -> list[str]:
-    return list(dict.fromkeys(s.kind for s in found))
+    there = dict.fromkeys(s.kind for s in found)
+    return [*(kind for kind in KINDS if kind in there), *(kind for kind in there if kind not in KINDS)]
 
 
 def _varied(kind: str, found: list[Stability]) -> str:

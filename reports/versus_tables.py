@@ -10,7 +10,7 @@ from zcbench.reports.section import Bars, Section, lower_end, slug
 from zcbench.reports.text import listed, plural
 from zcbench.reports.versus_differences import order
 from zcbench.reports.versus_figures import TITLES
-from zcbench.reports.versus_phrases import DIGITS, labels
+from zcbench.reports.versus_phrases import DIGITS, labels, methods
 from zcbench.reports.versus_sentences import KINDS, together
 
 
@@ -65,8 +65,7 @@ def standings(label: str, comparison: Comparison, versus: Versus, slice_: Slice)
         Column("n", "n", Kind.INTEGER),
         Column("n_undefined", "No score", Kind.INTEGER),
     )
-    methods = dict.fromkeys(e.method for row in rows for e in row[2:4] if isinstance(e, Estimate) and e.low == e.low)
-    notes = [f"95 % intervals: {listed(list(methods))}."] if methods else []
+    notes = list(methods(e for row in rows for e in row[2:4] if isinstance(e, Estimate)))
     if slice_ == "top10_truth":
         count = plural(versus.verdict.n_top, "architecture")
         notes.append(f"Top 10 %: {count} with the best truth among the candidate's, ties at the edge included.")

@@ -299,6 +299,20 @@ def test_small_phrases():
     assert phrases.signed(estimate(0.0001, 0.01)) == "0.000 [−0.010, 0.010]"
 
 
+def test_methods_are_said_once_with_what_had_no_value():
+    lost = replace(estimate(0.1), method="bootstrap percentile, 1000 resamples (12 undefined)")
+    found = phrases.methods([estimate(0.2), lost, NOTHING, replace(lost, method="another")])
+    assert found == (
+        "95 % intervals: bootstrap percentile, 1000 resamples; up to 12 without a value.", "95 % intervals: another.",
+    )  # fmt: skip
+
+
+def test_kinds_of_changes_are_said_in_one_order():
+    of = versus()
+    turned = said(replace(of, stability=of.stability[::-1])).stability
+    assert turned.startswith("With 2 other initialisation seeds (2, 1)")
+
+
 def test_several_targets_have_a_sentence_over_all():
     three = (
         versus(target="a"), versus(tuple((f"m{i}", 0.3, 0.001) for i in range(2)), target="b"),
