@@ -54,10 +54,13 @@ def read(paths: Sequence[Path]) -> Found:
     ignored: list[str] = []
     seen: set[Path] = set()
     for path, shown in ((path, shown) for given in paths for path, shown in _files(given)):
+        name = schema.short(shown)
+        if path.is_symlink() and path not in paths:
+            ignored.append(f"{name}: a link, which is not followed")
+            continue
         if (real := path.resolve()) in seen:
             continue
         seen.add(real)
-        name = schema.short(shown)
         try:
             found = _read_file(path)
         except ZcbenchError as error:

@@ -110,8 +110,11 @@ def test_links_that_lead_around_and_pipes_do_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "folder.json").mkdir()
     found = read([made])
-    assert len(found.results) == 1
-    assert (found.refused, found.ignored) == ((), ())
+    assert [one.file for one in found.results] == ["a/good.json"]
+    assert (found.refused, found.ignored) == ((), ("same.json: a link, which is not followed",))
+    (tmp_path / "way").symlink_to(tmp_path / "a")
+    for named in ("way", "same.json"):  # by the user, who knows where they lead
+        assert len(read([tmp_path / named]).results) == 1
 
 
 def test_a_name_of_a_file_is_shown_without_what_a_terminal_obeys(tmp_path: Path) -> None:
