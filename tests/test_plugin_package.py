@@ -1,7 +1,6 @@
 """A package of somebody else's is really installed: its metric, benchmark and report section are found by the verbs."""
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
@@ -25,33 +24,36 @@ SCORE = ("score", *RECIPE, "--all", "--metrics", "sign_agreement,params,grad_nor
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package installed in ``site``, and all its chains scored by two workers of a new process."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the package installed in ``site``, which this process finds as long as the tests run."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copytree(PACKAGE, folder / "project", ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
-    run([*pip, "--target", str(folder / "site"), "./project"], folder)
-    program = "from zcbench.harness.cli import main; main()"
-    run([sys.executable, "-c", program, *SCORE, "--workers", "2"], folder, PYTHONPATH=str(folder / "site"))
-    return folder
-
-
-def run(arguments: list[str], folder: Path, **environment: str) -> None:
-    kept = {k: v for k, v in os.environ.items() if k != "ZCBENCH_DATA"} | environment
-    done = subprocess.run(arguments, cwd=folder, env=kept, capture_output=True, text=True)
+    done = subprocess.run(
+        [*pip, "--target", "site", "./project"], cwd=folder, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder / "site")
+        patch.delenv("ZCBENCH_DATA", raising=False)
+        forget()
+        yield folder
+    forget()
+
+
+@pytest.fixture(scope="module")
+def store(place: Path) -> Path:
+    """A store of all chains, scored by two worker processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert command(*SCORE, "--workers", "2") == 0
+    return place / "s.sqlite"
 
 
 @pytest.fixture
-def installed(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The package in this process, too, for as long as a test runs."""
-    monkeypatch.syspath_prepend(place / "site")
+def installed(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(place)
-    monkeypatch.delenv("ZCBENCH_DATA", raising=False)
-    forget()
-    yield place
-    monkeypatch.undo()
-    forget()
+    return place
 
 
 def forget() -> None:
@@ -59,10 +61,10 @@ def forget() -> None:
     registry.broken.cache_clear()
 
 
-def test_all_chains_are_scored_by_worker_processes(place: Path) -> None:
-    with Store(place / "s.sqlite", create=False) as store:
-        frame = store.frame()
-        assert {environment["workers"] for environment in store.environments()} == {"2"}
+def test_all_chains_are_scored_by_worker_processes(store: Path) -> None:
+    with Store(store, create=False) as opened:
+        frame = opened.frame()
+        assert {environment["workers"] for environment in opened.environments()} == {"2"}
     assert len(frame) == 27 * 3
     assert set(frame["outcome"]) == {"ok"}
     own = frame[frame["metric"] == "sign_agreement"]
@@ -70,12 +72,12 @@ def test_all_chains_are_scored_by_worker_processes(place: Path) -> None:
     assert own["value"].between(0, 1).all()
 
 
-def test_this_process_gives_the_same_bits_as_the_workers(installed: Path) -> None:
+def test_this_process_gives_the_same_bits_as_the_workers(installed: Path, store: Path) -> None:
     assert command(*SCORE[:-1], "here.sqlite", "--limit", "3", "--workers", "1") == 0
     values = []
-    for name in ("s.sqlite", "here.sqlite"):
-        with Store(installed / name, create=False) as store:
-            values.append({(s.architecture, s.metric): s.value for s in store.scores()})
+    for path in (store, installed / "here.sqlite"):
+        with Store(path, create=False) as opened:
+            values.append({(s.architecture, s.metric): s.value for s in opened.scores()})
     assert len(values[1]) == 9
     assert values[1].items() <= values[0].items()
 
@@ -113,7 +115,7 @@ def test_its_metric_equals_its_formula(installed: Path) -> None:
     assert found == sum(w * g > 0 for w, g in pairs) / sum(g != 0 for _, g in pairs)
 
 
-def test_its_section_is_in_the_report(installed: Path) -> None:
+def test_its_section_is_in_the_report(installed: Path, store: Path) -> None:
     assert command("report", "--store", "s.sqlite", "--out", "report", "--resamples", "20") == 0
     page = (installed / "report" / "index.html").read_text()
     assert page.index('id="distinct_scores"') < page.index('id="provenance"')
@@ -126,5 +128,17 @@ def test_its_section_is_in_the_report(installed: Path) -> None:
     assert int(rows["params"]["distinct"]) == len(sizes)
 
 
-def test_it_is_gone_with_the_package() -> None:
+def test_it_is_compared_by_name(installed: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = ("--resamples", "20", "--stability", "0", "--workers", "1", "--out", "compared")
+    assert command("compare", "sign_agreement", "--stored", "--store", str(store), *quick) == 0
+    assert "sign_agreement (version 2)" in capsys.readouterr().out
+    assert "sign_agreement" in (installed / "compared" / "compare.json").read_text()
+
+
+def test_it_is_gone_without_the_package(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(place / "site")])
+    forget()
     assert "sign_agreement" not in registry.metrics()
+    monkeypatch.undo()
+    forget()
+    assert "sign_agreement" in registry.metrics()

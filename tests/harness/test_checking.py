@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from verbs import command
 
+from zcbench.harness.candidate import NO_TIME, Result
 from zcbench.harness.checking import check
 from zcbench.harness.checking_behaviour import behaviour, waits
 from zcbench.harness.checking_contracts import independent, repeats, same_in_company, unchanged
@@ -25,6 +27,7 @@ from zcbench.harness.metric_file import from_function
 from zcbench.harness.passes.run import Run
 from zcbench.harness.passes.spec import Labels, Logits, Parameters, ParamGradient, Passes, Procedure
 from zcbench.harness.registry import metrics, select
+from zcbench.harness.types import Outcome
 
 SOUND = {"version": 1, "cite": "written for a test of zcbench", "caveats": "means nothing", "higher_is_better": True}
 FEW = (CHAIN, BRANCHED)
@@ -322,6 +325,23 @@ def test_a_metric_within_a_function_cannot_travel() -> None:
     finding = travels(Trial(leaving(""), 16))
     assert finding.holds is False
     assert "at the top of the file" in finding.mend
+
+
+class Here(ThreadPoolExecutor):
+    """Stands for a new process, which takes seconds to start; tests/docs/test_plugins.py starts one, slowly."""
+
+    def __init__(self, workers: int, mp_context: object) -> None:
+        super().__init__(workers)
+
+
+def test_a_worker_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zcbench.harness.checking_description.ProcessPoolExecutor", Here)
+    trial = Trial(metrics()["snip"], 16)
+    assert travels(trial).holds
+    monkeypatch.setattr(Trial, "on", lambda self, subject: Result(random.random(), Outcome.OK, "", NO_TIME))
+    assert "the same bits" in travels(trial).expected
+    monkeypatch.setattr("zcbench.harness.checking_description._elsewhere", lambda *_: 1 / 0)
+    assert "there, ZeroDivisionError: division by zero" in travels(trial).came_out
 
 
 def test_where_a_gpu_would_wait() -> None:

@@ -1,6 +1,7 @@
 """Sections of other packages: put before the provenance, named, and left out with a reason where they fail."""
 
 import logging
+import re
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -91,7 +92,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture(scope="module")
 def data(make_input: Callable[..., ReportInput]) -> ReportInput:
-    return make_input()
+    return make_input(12)
 
 
 @pytest.fixture(scope="module")
@@ -170,4 +171,17 @@ def test_one_that_writes_into_the_scores_changes_nothing_of_the_report(
     plain: Report, make_input: Callable[..., ReportInput], install: Callable[..., None]
 ) -> None:
     install("writes_into_the_scores")
-    assert build(make_input()) == plain
+    assert build(make_input(12)) == plain
+
+
+def test_the_section_of_the_documentation(data: ReportInput, plain: Report, install: Callable[..., None]) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n# section.py\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    module: dict[str, object] = {}
+    exec(compile(code, "plugins.md", "exec"), module)
+    globals()["ranges"] = module["ranges"]
+    install("ranges")
+    (made,) = plugins.sections(data, plain.sections)
+    assert made.anchor == "score_ranges"
+    values = data.analyses[0].table.values[:, 0, 0]
+    assert made.tables[0].rows[0][1:] == ("flops", values.min(), values.max())
