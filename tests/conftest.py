@@ -1,16 +1,31 @@
 """Fixtures that several folders of tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from zcbench.datasets.nasbench201 import network
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Two threads for one small operation cost more than they bring, and much more on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def one_cell_a_stage() -> Iterator[None]:
+    """Networks and supernets of NAS-Bench-201 with one cell a stage instead of five, built in this process.
+
+    For tests that ask what becomes of scores, not what networks of the benchmark score: the same layers and passes
+    for a quarter of the work.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "CELLS_PER_STAGE", 1)
+        yield
 
 
 @pytest.fixture(scope="session")

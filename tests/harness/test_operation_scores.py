@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from networks import CELL
 from references.zeros_snip import supernet as reference_supernet
+from zcbench.datasets.nasbench201 import network as nasbench201_network
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.datasets.nasbench201.supernet import CellSupernet
 from zcbench.datasets.nasbench301.space import Space as NasBench301Space
@@ -29,10 +30,17 @@ from zcbench.harness.passes.spec import Forward, Norm, ReluGram
 from zcbench.harness.registry import metrics
 from zcbench.harness.types import Outcome
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 CUTS = (("0->1", "0->2", "0->3"), ("0->2", "1->2", "0->3", "1->3"), ("0->3", "1->3", "2->3"))
 """The edges that leave nodes {0}, {0, 1} and {0, 1, 2}; every path through the cell has exactly one of each."""
 
-CELLS = 15
+CELLS = 3
+"""Of the networks that are built here; `whole` brings those of the benchmark back."""
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nasbench201_network, "CELLS_PER_STAGE", 5)
 
 
 def data(n: int = 6, side: int = 8, dtype: torch.dtype = torch.float64) -> MiniBatch:
@@ -63,7 +71,7 @@ def flow(run) -> tuple[float, float]:
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_flow_is_conserved_on_every_cut_of_the_cell(cut: tuple[str, ...]) -> None:
-    """Each of the 15 cells is linear in the weights on a cut, and homogeneous in its input: the sum is 15 R.
+    """Each of the n cells is linear in the weights on a cut, and homogeneous in its input: the sum is n R.
 
     The biases of the classifier are the only thing that does not come through the cells, and is taken off R.
     """
@@ -95,7 +103,7 @@ def test_without_bias_the_sum_is_the_number_of_cells_times_the_flow() -> None:
         assert on_cut == pytest.approx(CELLS * through, rel=1e-10)
 
 
-def test_all_flows_of_the_whole_supernet_are_finite_and_positive() -> None:
+def test_all_flows_of_the_whole_supernet_are_finite_and_positive(whole: None) -> None:
     run = bare_run(origin(), data(2, 32, torch.float32))
     for forward in (FLOW, NORMED_FLOW):
         values = flow_scores(run, forward).values
@@ -117,7 +125,7 @@ def released(dtype: torch.dtype) -> torch.Tensor:
     return network.alpha.grad
 
 
-def test_float32_overflows_where_float64_does_not() -> None:
+def test_float32_overflows_where_float64_does_not(whole: None) -> None:
     """The stored notebook of FreeDARTS has NaN on every edge: with alpha = 1 a variance exceeds float32.
 
     On a CPU batch norm makes zeros of it, and no operation can be told from another either.

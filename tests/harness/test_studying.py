@@ -8,6 +8,7 @@ from verbs import command
 
 from zcbench.datasets.nasbench201 import BENCHMARK
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 CELLS = [a.id for a in BENCHMARK.space.sample(12, 0)]
 
 
