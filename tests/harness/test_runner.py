@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import verbs
 from torch import Tensor, nn
 
 from networks import Branchy, Plain, usable
@@ -427,8 +428,14 @@ def command() -> list[str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, command: list[str]) -> pd.DataFrame:
     path = tmp_path_factory.mktemp("undisturbed") / "s.sqlite"
-    subprocess.run([*command, path, "--workers", "1"], check=True, capture_output=True, timeout=120)
+    resume(command, path)
     return table(path)
+
+
+def resume(command: list[str], path: Path) -> None:
+    """Run the command to its end, in this process: what it writes is the same in any other."""
+    arguments = command[command.index("score") :]
+    assert verbs.command(*arguments, str(path), "--workers", "1") == 0
 
 
 def table(path: Path) -> pd.DataFrame:
@@ -452,7 +459,9 @@ def wait_for_rows(path: Path, process: "subprocess.Popen[str]", number: int) -> 
         time.sleep(0.05)
 
 
-def test_sigint_ends_a_real_process_after_its_chunk(path: Path, command: list[str], undisturbed: pd.DataFrame) -> None:
+def test_sigint_ends_a_real_process_after_its_chunk(
+    path: Path, command: list[str], undisturbed: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = subprocess.Popen(
         [*command, path, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -466,14 +475,14 @@ def test_sigint_ends_a_real_process_after_its_chunk(path: Path, command: list[st
     left = len(undisturbed) - done
     assert 0 < left < len(undisturbed)
     assert done % (len(FEW.split(",")) * runner.CHUNK) == 0
-    again = subprocess.run([*command, path, "--workers", "1"], capture_output=True, text=True, timeout=60)
-    assert f"{left} new rows" in again.stderr
+    resume(command, path)
+    assert f"{left} new rows" in capsys.readouterr().err
     pd.testing.assert_frame_equal(table(path), undisturbed)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_killed_at_random_moments_and_resumed_equals_an_undisturbed_run(
-    path: Path, command: list[str], undisturbed: pd.DataFrame, kills: int
+    path: Path, command: list[str], undisturbed: pd.DataFrame, kills: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generator = random.Random()
     kept = 0
@@ -485,7 +494,6 @@ def test_killed_at_random_moments_and_resumed_equals_an_undisturbed_run(
         process.wait(timeout=60)
         assert stored(path) >= kept
         kept = stored(path)
-    last = subprocess.run([*command, path], capture_output=True, text=True, timeout=60)
-    assert last.returncode == 0, last.stderr
-    assert f"{len(undisturbed) - kept} new rows" in last.stderr
+    resume(command, path)
+    assert f"{len(undisturbed) - kept} new rows" in capsys.readouterr().err
     pd.testing.assert_frame_equal(table(path), undisturbed)
