@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from zcbench.harness.results.entry import (
+from zcbench.harness.results.result import (
     Architectures,
     Coverage,
     Measurement,

@@ -21,10 +21,10 @@ from zcbench.harness.registry import groups, metrics, split
 from zcbench.harness.replace import write_text
 from zcbench.harness.results import schema
 from zcbench.harness.results.document import file_name, slug, to_text
-from zcbench.harness.results.entry import Measurement, MetricIdentity, Result
 from zcbench.harness.results.machines import StoreOfMachines
 from zcbench.harness.results.measure import measurement, seeds_of
 from zcbench.harness.results.read import read
+from zcbench.harness.results.result import Measurement, MetricIdentity, Result
 from zcbench.reports.text import plural
 
 

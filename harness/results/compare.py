@@ -22,7 +22,7 @@ import math
 from dataclasses import dataclass
 
 from zcbench.harness.analysis.intervals import FEWEST
-from zcbench.harness.results.entry import Measurement, Statistic
+from zcbench.harness.results.result import Measurement, Statistic
 
 SLACK = 0.005
 """What is allowed between environments beside the exchange of two neighbours."""

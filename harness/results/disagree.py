@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from zcbench.harness.results.entry import Disagreement, DisagreementKind, MetricIdentity
+from zcbench.harness.results.entry import Disagreement, DisagreementKind
 from zcbench.harness.results.estimates import of_estimates
+from zcbench.harness.results.result import MetricIdentity
 from zcbench.harness.results.rows import Row
 from zcbench.harness.results.sides import key_of, sides_of
 

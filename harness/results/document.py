@@ -11,7 +11,7 @@ from typing import Any
 from zcbench.harness.analysis.result import CORRELATIONS
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.results import digests, schema
-from zcbench.harness.results.entry import (
+from zcbench.harness.results.result import (  # fmt: skip
     Architectures,
     Coverage,
     Measurement,
@@ -20,7 +20,7 @@ from zcbench.harness.results.entry import (
     Result,
     Statistic,
     Truth,
-)  # fmt: skip
+)
 from zcbench.harness.types import Estimate, Seconds
 
 LONGEST_SLUG = 60

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zcbench.harness.results.compare import Difference
-from zcbench.harness.results.entry import Disagreement, DisagreementKind, Side, Statistic
+from zcbench.harness.results.entry import Disagreement, DisagreementKind, Side
+from zcbench.harness.results.result import Statistic
 from zcbench.harness.results.rows import Measured, Row
 from zcbench.harness.results.sides import files_of, key_of, side_of
 

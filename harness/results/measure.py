@@ -13,7 +13,7 @@ from zcbench.harness.analysis.frame import Truth as HeldAgainst
 from zcbench.harness.analysis.result import CORRELATIONS, PICKS, Analysis
 from zcbench.harness.errors import unknown
 from zcbench.harness.results import digests
-from zcbench.harness.results.entry import Architectures, Coverage, Measurement, RecipeIdentity, Statistic, Truth
+from zcbench.harness.results.result import Architectures, Coverage, Measurement, RecipeIdentity, Statistic, Truth
 from zcbench.harness.types import Outcome, Recipe, Seconds
 
 SLICES = ("all", "top10_truth")

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from zcbench.harness.results.compare import ACROSS
 from zcbench.harness.results.disagree import disagreements
-from zcbench.harness.results.entry import LOWER_IS_BETTER, Board, Disagreement, Entry, Result, Submission
+from zcbench.harness.results.entry import LOWER_IS_BETTER, Board, Disagreement, Entry, Submission
+from zcbench.harness.results.result import Result
 from zcbench.harness.results.rows import Measured, Row, rows_of
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.results import schema
 from zcbench.harness.results.document import from_document, read_as
-from zcbench.harness.results.entry import Result
+from zcbench.harness.results.result import Result
 
 LARGEST = 4 * 2**20
 """Bytes of a result; a file of ours has some ten thousand."""

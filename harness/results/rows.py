@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from zcbench.harness.results import digests
 from zcbench.harness.results.compare import Difference, differences
 from zcbench.harness.results.document import setting
-from zcbench.harness.results.entry import UNNAMED, Measurement, Result, Statistic
+from zcbench.harness.results.entry import UNNAMED
+from zcbench.harness.results.result import Measurement, Result, Statistic
 
 
 @dataclass(frozen=True)

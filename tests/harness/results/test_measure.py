@@ -12,8 +12,8 @@ from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.study import analyse
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.results.entry import Measurement
 from zcbench.harness.results.measure import measurement, seeds_of
+from zcbench.harness.results.result import Measurement
 from zcbench.harness.types import Recipe
 
 RECIPE = Recipe("digits", "all", "ab" * 8, "none", 8, 0, "pytorch@1", 5)

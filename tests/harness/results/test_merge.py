@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 from shared_results import ADA, BOB, measurement, result, statistics
 
-from zcbench.harness.results.entry import UNNAMED, Board, DisagreementKind, Entry, Measurement, Result
+from zcbench.harness.results.entry import UNNAMED, Board, DisagreementKind, Entry
 from zcbench.harness.results.merge import merge, short
+from zcbench.harness.results.result import Measurement, Result
 
 SLIGHTLY = 0.6 + 0.004
 """Within the tolerance of 100 architectures."""
