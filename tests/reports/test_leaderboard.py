@@ -93,6 +93,20 @@ def test_both_sides_of_a_disagreement_come_before_the_table() -> None:
     assert "Results disagree" not in page(boards.board([boards.entry()]), "Leaderboard")
 
 
+def test_many_disagreements_leave_the_table_in_reach() -> None:
+    board = boards.small()
+    (one,) = board.disagreements
+    many = (one, *(replace(one, key=f"{i:016d}", what=f"disagreement number {i}") for i in range(2, 10)))
+    above = page(replace(board, disagreements=many), "Leaderboard").partition("<table")[0]
+    assert "Results disagree in 9 places" in above
+    shown, fold, folded = above.partition("<details>")
+    assert fold
+    assert "number 5" in shown
+    assert "number 6" not in shown
+    assert "4 more" in folded
+    assert all(f"number {i}" in folded for i in range(6, 10))
+
+
 def test_the_details_say_what_a_result_rests_on() -> None:
     found = re.search(r"<summary>snip · NAS-Bench-201 · cifar10 .*?</details>", HTML, flags=re.DOTALL)
     assert found is not None
