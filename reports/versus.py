@@ -107,6 +107,7 @@ def facts(data: VersusInput) -> tuple[tuple[str, str], ...]:
         count = f"{plural(v.verdict.n, 'architecture')} of {v.benchmark}, population {v.population}; {seeds}{lost}"
         for name, text in (("Truth", v.truth), ("Scores", v.recipe), ("Architectures", count)):
             merged.setdefault((name, text), []).append(label)
+    grouped = sorted(merged.items(), key=lambda entry: ("Truth", "Scores", "Architectures").index(entry[0][0]))
     policy = POLICIES.get(comparison.undefined, comparison.undefined)
     baselines = plural(len(comparison.baselines), "baseline")
     return (
@@ -114,7 +115,7 @@ def facts(data: VersusInput) -> tuple[tuple[str, str], ...]:
         ("Baselines", f"{baselines}: {', '.join(comparison.baselines)}" if comparison.baselines else "none"),
         *(
             (name if len(of) == len(named) else f"{name} ({', '.join(of)})", text)
-            for (name, text), of in merged.items()
+            for (name, text), of in grouped
         ),
         ("No score", f"{comparison.undefined}: for that metric the architecture is {policy}, and counted"),
         ("Bootstrap", f"{plural(comparison.resamples, 'resample')} of architectures, seed {comparison.seed}"),

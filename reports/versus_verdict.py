@@ -94,7 +94,19 @@ def overall(comparison: Comparison) -> str:
             parts.append(f"{words} on {'all' if len(found) == len(named) else len(found)} ({', '.join(found)})")
     several = len({v.benchmark for v in comparison.versus})
     on = f" on {several} benchmarks" if several > 1 else ""
-    return f"Of {plural(len(named), 'target')}{on}, {comparison.candidate} is {'; '.join(parts)}."
+    return (
+        f"Of {plural(len(named), 'target')}{on}, {comparison.candidate} is {'; '.join(parts)}. "
+        f"Against the best baseline of each target it is {_against_best(comparison)}."
+    )
+
+
+def _against_best(comparison: Comparison) -> str:
+    """Say on how many targets the candidate is better and worse than the best baseline."""
+    found: list[str] = [d.side for v in comparison.versus for d in v.of() if d.baseline == v.best]
+    words = (("better", "better"), ("worse", "worse"), ("undecided", "not told apart"))
+    counts = [f"{said} on {found.count(side)}" for side, said in words if side in found]
+    missing = len(comparison.versus) - sum(found.count(side) for side, _ in words)
+    return listed([*counts, f"not tested on {missing}"] if missing else counts)
 
 
 _OVERALL = {

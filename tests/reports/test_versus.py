@@ -182,6 +182,9 @@ def test_more_targets_than_one_have_their_sentences_below():
 def test_facts_of_several_targets_are_said_once():
     of = comparison(versus(target="a"), versus(target="b", truth="another truth"))
     found = dict(facts(VersusInput(of)))
+    assert list(found) == [
+        "Baselines", "Truth (a)", "Truth (b)", "Scores", "Architectures", "No score", "Bootstrap",
+    ]  # fmt: skip
     assert found["Truth (b)"] == "another truth"
     assert found["Scores"] == "digits images, batch 32"
     assert found["No score"] == "drop: for that metric the architecture is left out, and counted"

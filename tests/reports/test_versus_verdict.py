@@ -320,10 +320,16 @@ def test_several_targets_have_a_sentence_over_all():
     )  # fmt: skip
     assert overall(comparison(*three)) == (
         "Of 3 targets on 2 benchmarks, mine is better than every baseline that there is a test for on 2 "
-        "(NAS-Bench-201: b, DARTS: c); better than some baselines on 1 (NAS-Bench-201: a)."
+        "(NAS-Bench-201: b, DARTS: c); better than some baselines on 1 (NAS-Bench-201: a). Against the best baseline "
+        "of each target it is better on 2 and not told apart on 1."
     )
     same = (versus(target="a"), versus(target="b"))
-    assert overall(comparison(*same)) == "Of 2 targets, mine is better than some baselines on all (a, b)."
+    assert overall(comparison(*same)) == (
+        "Of 2 targets, mine is better than some baselines on all (a, b). Against the best baseline of each target it "
+        "is not told apart on 2."
+    )
+    none = (versus((("x", 0.9, 0.01),), target="a"), versus((("x", 0.7, NAN),), target="b", decision="cannot tell"))
+    assert overall(comparison(*none)).endswith("of each target it is worse on 1 and not tested on 1.")
     assert overall(comparison()) == ""
 
 
