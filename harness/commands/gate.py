@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.commands import _gating, _options, _recording, _scoring, _studying
 from zcbench.harness.commands._choosing import Choice
 from zcbench.harness.commands._family import Wanted, benchmarks_in, wanted_of
@@ -131,6 +132,7 @@ def _machine(given: dict[str, Any]) -> _scoring.Machine:
 
 
 def _record(baseline: Path, named: set[str], given: dict[str, Any]) -> None:
+    files.check_name(baseline)
     machine, store_path = _machine(given), given["store_path"]
     stored_only = not named & set(CHOOSING)
     if stored_only and store_path is None:
@@ -194,6 +196,11 @@ def _scored(
     ))  # fmt: skip
     jobs = _scoring.make_jobs(benchmarks, choice, setting, truth)
     _studying.check_truth(jobs, truth, "all")
+    for job in jobs:
+        if len(job.architectures) < FEWEST:
+            raise ZcbenchError(
+                f"{len(job.architectures)} architectures of {job.benchmark} are no baseline: it needs at least {FEWEST}"
+            )
     _scoring.run_all(jobs, store, machine)
     return wanted_of(jobs, truth.datasets)
 

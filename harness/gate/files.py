@@ -32,6 +32,16 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def check_name(path: Path) -> None:
+    """Refuse a baseline of another ending, before anything is scored for it.
+
+    Raises:
+        ZcbenchError: unless it ends in ``.json``.
+    """
+    if path.suffix != ".json":
+        raise ZcbenchError(f"a baseline is a .json file, not {path.name}: --baseline reference.json")
+
+
 def write(baseline: Baseline, path: Path) -> tuple[Path, Path]:
     """Write a baseline; the JSON comes last, so that it never names scores that are not there.
 
@@ -45,8 +55,7 @@ def write(baseline: Baseline, path: Path) -> tuple[Path, Path]:
     Raises:
         ZcbenchError: for another ending, or where it cannot be written.
     """
-    if path.suffix != ".json":
-        raise ZcbenchError(f"a baseline is a .json file, not {path.name}: --baseline reference.json")
+    check_name(path)
     beside = sidecar.sidecar_of(path)
     content = sidecar.content_of(baseline.entries)
     text = json.dumps(_document(baseline, beside.name, content), indent=1, allow_nan=False)
