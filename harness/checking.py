@@ -13,7 +13,7 @@ import torch
 
 from zcbench.harness import checking_behaviour as reported
 from zcbench.harness import checking_contracts as contracts
-from zcbench.harness.checking_description import described, needs_used, travels
+from zcbench.harness.checking_description import described, look_at_needs, needs_used, travels
 from zcbench.harness.checking_outcome import has_a_value
 from zcbench.harness.checking_result import Behaviour, Examination, Finding
 from zcbench.harness.checking_subjects import BRANCHED, CHAIN, subjects
@@ -36,7 +36,11 @@ def check(metric: Metric, *, worker: bool = True) -> Examination:
     Args:
         metric: the metric, with its parameters.
         worker: whether to start a worker process, which takes seconds.
+
+    Raises:
+        ZcbenchError: if the metric cannot be tried at all.
     """
+    look_at_needs(metric)
     with settings(1), settings_kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
         every = subjects()
         trial, ordinary = tried(metric, every)

@@ -139,6 +139,8 @@ def _answer(change: str, before: Result, after: Result) -> Behaviour:
     if before.value == 0:
         return Behaviour(change, f"from 0 to {after.value:.6g}")
     factor = after.value / before.value
+    if not math.isfinite(factor):
+        return Behaviour(change, f"from {before.value:.6g} to {after.value:.6g}")
     if abs(factor - 1) < 1e-9:
         return Behaviour(change, f"the same up to rounding ({abs(factor - 1):.0e})", factor)
     size = f"{100 * (factor - 1):+.2g} %" if abs(factor - 1) < 0.5 else f"x {factor:.4g}"

@@ -16,11 +16,33 @@ from zcbench.harness.candidate import Result
 from zcbench.harness.checking_result import Finding
 from zcbench.harness.checking_subjects import CHAIN
 from zcbench.harness.checking_trial import Trial, said
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.spec import Quantity, VectorOutput
 
 SHORTEST = 10
 """Characters that a citation and caveats have at least."""
+
+
+def look_at_needs(metric: Metric) -> None:
+    """Refuse a metric whose needs cannot be made from its parameters: nothing of it can be tried.
+
+    Raises:
+        ZcbenchError: with the argument that is at fault.
+    """
+    for name, need in metric.declared.items():
+        if isinstance(need, type):
+            raise ZcbenchError(f"{metric.name} declares {name}={need.__name__}: write {need.__name__}(), with brackets")
+        parts = need if isinstance(need, tuple) else (need,)
+        if not callable(need) and not all(isinstance(part, Quantity) for part in parts):
+            raise ZcbenchError(f"{metric.name} declares {name}={need!r:.60}, which is no quantity, see docs/plugins.md")
+    try:
+        metric.needs.quantities()
+    except Exception as error:  # a need may be a function that a user wrote
+        text = " ".join(str(error).split())
+        raise ZcbenchError(
+            f"the needs of {metric.key} cannot be made from its parameters: {type(error).__name__}: {text}"
+        ) from error
 
 
 def described(trial: Trial) -> Finding:

@@ -11,6 +11,7 @@ from zcbench.harness.candidate import Result
 from zcbench.harness.checking_result import Finding
 from zcbench.harness.checking_subjects import BRANCHED, CHAIN, Subject
 from zcbench.harness.checking_trial import Trial, calls, listed
+from zcbench.harness.metric import Checked
 from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.types import Outcome
 
@@ -35,7 +36,13 @@ def has_a_value(trial: Trial, ordinary: Mapping[Subject, Result]) -> Finding:
     done = f"scored {len(ordinary)} networks on {trial.images} images, and two of them on 5 unusual mini-batches"
     for subject, words, batch, result in results:
         if result.outcome is Outcome.FAILED:
-            return _failed(trial, subject, words, batch)
+            return _failed(trial, subject, words, batch, result)
+        if result.outcome is Outcome.UNDEFINED and not result.reason.strip():
+            return Finding(
+                CONTRACT, False, f"scored it on {words}", "`undefined` without a reason",
+                "a reason that a reader of a report understands", "raise Undefined() without a text",
+                _say_why(trial),
+            )  # fmt: skip
     for _, words, batch, result in results:
         if batch is None and result.reason.startswith(BARE):
             return Finding(
@@ -66,22 +73,42 @@ def _say_why(trial: Trial) -> str:
     )
 
 
-def _failed(trial: Trial, subject: Subject, words: str, batch: MiniBatch | None) -> Finding:
+def _failed(trial: Trial, subject: Subject, words: str, batch: MiniBatch | None, result: Result) -> Finding:
     fault = trial.fault(subject, batch)
     expected = "one number, as a torch tensor without dimensions, or `undefined` with a reason"
     if not isinstance(fault, BaseException):
-        shape = f"a tensor of shape {list(fault.shape)}" if isinstance(fault, torch.Tensor) else f"{fault!r}"
-        return Finding(
-            CONTRACT, False, f"scored it on {words}", f"the function returned {shape[:80]}", expected,
-            "a sum or mean is missing, or .item() or float() took the number out of its tensor",
-            "end with .sum(), .mean() or torch.tensor(number, dtype=torch.float64), without .item()",
-        )  # fmt: skip
+        returned, cause, mend = _returned(fault, result)
+        return Finding(CONTRACT, False, f"scored it on {words}", returned, expected, cause, mend)
     text = " ".join(str(fault).split())
     cause, mend = _explained(fault, text)
     return Finding(
         CONTRACT, False, f"scored it on {words}", f"{type(fault).__name__}: {text[:200]}{trial.where(fault)}",
         expected, cause, mend,
     )  # fmt: skip
+
+
+def _returned(returned: object, result: Result) -> tuple[str, str, str]:
+    """Say what is wrong with what a function returned: what it is, the likely cause, and how to mend it."""
+    value = returned.value if isinstance(returned, Checked) else returned
+    if not isinstance(value, torch.Tensor) or value.dim():
+        return (
+            f"the function returned {_shown(value)}",
+            "a sum or mean is missing, or .item() or float() took the number out of its tensor",
+            "end with .sum(), .mean() or torch.tensor(number, dtype=torch.float64), without .item()",
+        )
+    if isinstance(returned, Checked):
+        for condition, reason in returned.conditions:
+            if not isinstance(condition, torch.Tensor) or condition.dim():
+                return (
+                    f'the condition of "{reason}" is {_shown(condition)}',
+                    "it is compared element by element, or by Python",
+                    "reduce it to one boolean tensor, with .any() or .all() behind the comparison",
+                )  # fmt: skip
+    return result.reason, "what is returned cannot be read as a number", "return one real number in a tensor"
+
+
+def _shown(value: object) -> str:
+    return f"a tensor of shape {list(value.shape)}" if isinstance(value, torch.Tensor) else f"{value!r:.80}"
 
 
 EXPLAINED: tuple[tuple[type[BaseException], str, str, str], ...] = (

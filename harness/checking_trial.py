@@ -15,7 +15,7 @@ import torch
 
 from zcbench.harness.candidate import Result, measure
 from zcbench.harness.checking_subjects import Subject, edge_batches, mini_batch
-from zcbench.harness.metric import Checked, Metric
+from zcbench.harness.metric import Metric
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.on_copy import OnCopy
 from zcbench.harness.passes.plan import plan
@@ -88,19 +88,21 @@ class Trial:
     @property
     def file(self) -> Path | None:
         """The file that the function is in."""
-        found = inspect.getsourcefile(inspect.unwrap(self.function))
+        try:
+            found = inspect.getsourcefile(inspect.unwrap(self.function))
+        except TypeError:  # an object that was not written as a function
+            return None
         return None if found is None else Path(found)
 
     def fault(self, subject: Subject, batch: MiniBatch | None = None) -> BaseException | Any:
-        """Try once more and return what was raised, or else what the function itself returned."""
+        """Try once more and return what was raised, or else what the function itself returned, whatever it is."""
         used = batch or self.batch()
         needed = plan(self.metric.needs.quantities())
         try:
             found = evaluate(subject.network(), used, needed, key=subject.key(), origin=subject.origin())
-            returned = self.metric(found.values)
+            return self.metric(found.values)
         except Exception as error:  # whatever it is, it is what a person is told
             return error
-        return returned.value if isinstance(returned, Checked) else returned
 
     def where(self, error: BaseException) -> str:
         """Return ``, line 12: the code there`` for the last line of the metric's file that an exception passed."""

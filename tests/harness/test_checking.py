@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from zcbench.harness.checking_contracts import independent, repeats, same_in_com
 from zcbench.harness.checking_description import described, needs_used, travels
 from zcbench.harness.checking_outcome import has_a_value
 from zcbench.harness.checking_result import Examination, Finding
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN, subjects
+from zcbench.harness.checking_subjects import BRANCHED, CHAIN
 from zcbench.harness.checking_traces import settings_kept
 from zcbench.harness.checking_trial import Trial, tried
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Checked, Metric, Undefined, metric, undefined_where
 from zcbench.harness.metric_file import from_function
 from zcbench.harness.passes.run import Run
@@ -122,6 +124,16 @@ def says_why(logits: Tensor) -> Checked:
 @metric("never", **SOUND, logits=Logits())
 def never(logits: Tensor) -> Tensor:
     raise Undefined(f"not today, with {len(logits)} images")
+
+
+@metric("without_a_reason", **SOUND, logits=Logits())
+def without_a_reason(logits: Tensor) -> Tensor:
+    raise Undefined
+
+
+@metric("many_conditions", **SOUND, logits=Logits())
+def many_conditions(logits: Tensor) -> Checked:
+    return undefined_where(logits.sum(), (logits == 0, "a logit is zero"))
 
 
 @metric("idle", **SOUND, parameters={"power": 2}, gradients=ParamGradient(), labels=Labels())
@@ -273,15 +285,14 @@ def test_repetition_and_random_state(
     ("planted", "words"),
     [
         (a_float, ("the function returned ", "without .item()")), (a_vector, ("a tensor of shape [4]", ".sum()")),
-        (knows_a_layer, ("KeyError: 'head.weight', line ", 'gradients["body.0.weight"].sum()', "name no layer")),
+        (knows_a_layer, ("KeyError: ", "line ", 'gradients["head.weight"].sum()', "name no layer")),
         (not_a_number, ("the value is nan", "undefined_where")), (never, ("no value anywhere", "not today")),
+        (without_a_reason, ("`undefined` without a reason", "undefined_where")),
+        (many_conditions, ('the condition of "a logit is zero" is ', ".any() or .all()")),
     ],
 )  # fmt: skip
 def test_outcomes_that_are_no_scores(planted: Metric, words: tuple[str, ...]) -> None:
-    among = subjects()[2:4] if planted is knows_a_layer else FEW
-    finding = has_a_value(*tried(planted, among))
-    if planted is knows_a_layer:
-        words = ("KeyError: ", "line ", 'gradients["head.weight"].sum()', "name no layer")
+    finding = has_a_value(*tried(planted, FEW))
     assert finding.holds is False
     assert all(word in told(finding) for word in words), told(finding)
 
@@ -424,6 +435,20 @@ def test_a_file_that_cannot_be_used(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("need", "words"),
+    [
+        (ParamGradient, "declares one=ParamGradient: write ParamGradient(), with brackets"),
+        ("gradients", "declares one='gradients', which is no quantity"),
+        (lambda images: Logits(), "cannot be made from its parameters: KeyError: 'images'"),
+    ],
+)  # fmt: skip
+def test_needs_that_are_none(need: object, words: str) -> None:
+    made = metric("mistaken", **SOUND, one=need)(lambda one: one)  # type: ignore[arg-type]
+    with pytest.raises(ZcbenchError, match=re.escape(words)):
+        check(made, worker=False)
 
 
 @pytest.mark.slow

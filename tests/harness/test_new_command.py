@@ -27,7 +27,7 @@ def test_the_metric_equals_its_formula(tmp_path: Path, capsys: pytest.CaptureFix
     total = 0.0
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.grad is not None:
-            total += float(torch.log1p((layer.weight * layer.weight.grad).abs().sum()))
+            total += float(torch.log1p((layer.weight.detach() * layer.weight.grad).abs().sum()))
     found = measure(make("branchy"), data, [metric, *select("snip")], key=KEY)
     assert found["grow_log2"].value == pytest.approx(total, rel=1e-12)
 
