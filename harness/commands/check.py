@@ -11,6 +11,7 @@ import click
 
 from zcbench.harness.checking import Examination, Finding, check
 from zcbench.harness.commands import _options
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.registry import select
 
 SCHEMA = 1
@@ -39,12 +40,17 @@ def command(ctx: click.Context, metrics: tuple[str, ...], as_json: bool) -> None
     Example:
         zcbench check my_metric.py
     """
-    chosen = select(",".join(metrics))
     found = []
-    for metric in chosen:
-        found.append(check(metric))
-        if not as_json:
-            _show(found[-1])
+    try:
+        for metric in select(",".join(metrics)):
+            found.append(check(metric))
+            if not as_json:
+                _show(found[-1])
+    except SystemExit as leave:
+        raise ZcbenchError(
+            f"{', '.join(metrics)} ends the program (sys.exit): put what is no metric under "
+            'if __name__ == "__main__":, and raise Undefined where a metric has no value'
+        ) from leave
     if as_json:
         content = {"schema": SCHEMA, "zcbench": version("zcbench"), "metrics": [one.to_dict() for one in found]}
         click.echo(json.dumps(content, indent=1, ensure_ascii=False))

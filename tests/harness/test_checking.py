@@ -423,7 +423,7 @@ def test_the_verb_explains_what_is_broken(mine: Path, capsys: pytest.CaptureFixt
     [
         ("import torch\n1 / 0\n", 2, "mine.py cannot be imported: line 2: ZeroDivisionError: "),
         ("def f(:\n", 2, "mine.py cannot be imported: line 1: SyntaxError: "), ("x = 1\n", 2, "mine.py has no metric"),
-        (None, 3, "there is no file"),
+        ("import sys\nsys.exit(0)\n", 2, "mine.py "), (None, 3, "there is no file"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used(
