@@ -13,6 +13,7 @@ from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store import Store
 from zcbench.harness.types import Loss, Recipe, Task
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 LABEL_FREE = ("params", "flops", "layers", "l2_norm", "synflow", "zen", "nwot", "jacov", "meco")
 LABELLED = ("snip", "grad_norm", "fisher", "grasp")
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"

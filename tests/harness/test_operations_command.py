@@ -21,6 +21,7 @@ from zcbench.harness.initialise import seeded
 from zcbench.harness.operations import on_edge, operation_scores, scorers, supernet_of
 from zcbench.harness.passes.run import MiniBatch
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 SMALL = ("--dataset", "digits", "--resolution", "8", "--batch-size", "4", "--source", "analognasbench")
 
 

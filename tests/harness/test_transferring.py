@@ -19,6 +19,7 @@ from zcbench.harness.commands._transferring import transfers
 from zcbench.harness.store import Store
 from zcbench.harness.types import Outcome, Score, Seconds
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 CELLS = 8
 HOW = Statistics("drop", "all", 20)
 
@@ -31,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scored(tmp_path_factory: pytest.TempPathFactory, one_cell_a_stage: None) -> Path:
     """Eight cells on digits with both kinds of labels and on noise; only to be read."""
     path = tmp_path_factory.mktemp("transfer") / "s.sqlite"
     assert command("score", "--dataset", "gaussian", "--dataset", "digits", "--labels", "random", "--labels", "true",
