@@ -63,7 +63,8 @@ def workflow(out: Path) -> None:
     """
     path = out / WORKFLOW
     _write({path: _template(WORKFLOW)})
-    click.echo(f"wrote {path}: it runs zcbench gate on every pull request; commit it with the baseline")
+    click.echo(f"wrote {path}: it runs zcbench gate on every pull request")
+    click.echo("next: record the baseline, as its first lines say, and commit both")
 
 
 def _check_name(name: str, out: Path) -> None:
