@@ -103,7 +103,7 @@ def facts(data: VersusInput) -> tuple[tuple[str, str], ...]:
     merged: dict[tuple[str, str], list[str]] = {}
     for label, v in named:
         seeds = plural(len(v.seeds), "initialisation seed") if v.seeds else "initialisation seeds not known"
-        lost = f", {v.verdict.n_undefined:,} without a score of the candidate" if v.verdict.n_undefined else ""
+        lost = f"; the candidate has no score on {v.verdict.n_undefined:,}" if v.verdict.n_undefined else ""
         count = f"{plural(v.verdict.n, 'architecture')} of {v.benchmark}, population {v.population}; {seeds}{lost}"
         for name, text in (("Truth", v.truth), ("Scores", v.recipe), ("Architectures", count)):
             merged.setdefault((name, text), []).append(label)
