@@ -362,6 +362,7 @@ def test_bars_have_one_zero_and_one_scale(visit: Visit, width: int) -> None:
 def test_print_shows_what_passes_the_filters(visit: Visit) -> None:
     view = visit(HTML, width=1030)
     choose(view, benchmark="nasbench201")
+    view.set_viewport_size({"width": 1030, "height": 300})
     view.emulate_media(media="print")
     assert not view.locator("#filters").is_visible()
     assert len(shown(view)) == 14
