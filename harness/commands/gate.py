@@ -60,8 +60,9 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--simultaneous", is_flag=True, help="Let the confidence be that of all checks together "
                      "(Bonferroni)."),
         click.option("--tolerance", type=float, default=TOLERANCE, show_default=True, metavar="T",
-                     help="Relative difference of single scores that counts as none on other hardware, another number "
-                     "of threads or another PyTorch; otherwise scores must be equal to the last bit."),
+                     help="Relative difference of scores that counts as none on other hardware, another number of "
+                     "threads or another PyTorch, where a quarter of them may differ by more; otherwise every score "
+                     "must be equal to the last bit."),
         click.option("--max-cost-ratio", type=float, default=MAX_COST_RATIO, show_default=True, metavar="R",
                      help="Largest growth of the median cost of a score."),
         click.option("--recorded-truth", is_flag=True, help="Judge by the ground truth in the baseline, without the "

@@ -12,8 +12,11 @@ from zcbench.harness.gate.pairing import Pair, Places
 from zcbench.harness.gate.result import Check, Kind, Status
 from zcbench.harness.types import Outcome
 
-SMALLEST_GROWTH = 0.005
+SMALLEST_GROWTH = 0.01
 """Seconds an architecture: a cost that grew by less never fails, whatever the ratio."""
+
+EXCUSED = 0.25
+"""Share of the scores that may differ by more than the tolerance in another environment."""
 
 NAMED = 5
 """Of so many architectures a check gives the details."""
@@ -43,8 +46,10 @@ def version(pair: Pair, places: Places) -> Check:
 def values(pair: Pair, places: Places) -> Check | None:
     """Hold every single score against the record; None where other seeds give other scores.
 
-    In the environment of the record a score must be the same to the last bit. Elsewhere |now - then| may be up to the
-    tolerance times max(|then|, median absolute deviation of the metric's recorded scores).
+    In the environment of the record every score must be the same to the last bit. Elsewhere float32 sums come out
+    otherwise, and scores in which large terms cancel (plain, grasp) differ without bound on some architecture: there
+    the check fails where more than a quarter of the scores differ by more than the tolerance, relative to max(|then|,
+    median absolute deviation of the metric's recorded scores), or have a value where there was none.
     """
     if pair.fresh:
         return None
@@ -56,13 +61,15 @@ def values(pair: Pair, places: Places) -> Check | None:
     relative[both] = np.abs(after - before)[both] / _scale(before)[both]
     tolerance = pair.tolerance if pair.moved else 0.0
     changed = (both & (before != after) if not pair.moved else relative > tolerance) | appeared
+    n = int((pair.then.outcome[:, places[0]] != "").sum())
+    few = bool(pair.moved) and int(changed.sum()) <= EXCUSED * n
     count, largest = int(changed.sum()), float(relative.max(initial=0.0))
     numbers = {"changed": float(count), "largest": largest, "tolerance": tolerance}
-    n = int((pair.then.outcome[:, places[0]] != "").sum())
-    if not count:
+    if few or not count:
         moved = ", ".join(pair.moved)
         equal = f"equal within {tolerance:g} (another {moved})" if moved else "equal to the last bit"
-        return _check(pair, places, Kind.VALUE, Status.PASS, f"all {n} scores are {equal}", numbers, n=n)
+        but = f"all but {count} of {n}" if count else f"all {n}"
+        return _check(pair, places, Kind.VALUE, Status.PASS, f"{but} scores are {equal}", numbers, n=n)
     by = f"largest relative difference {largest:.2g}" if both[changed].any() else "they had no value before"
     raised = now.version > then.version
     status = Status.NOTE if raised or now.version < then.version else Status.FAIL
@@ -146,7 +153,11 @@ def _fresh_outcomes(
 
 
 def cost(pair: Pair, places: Places) -> Check:
-    """Hold the median cost of a score against the record, both in units of the fixed workload of their machine."""
+    """Hold the median cost of a score against the record, both in units of the fixed workload of their machine.
+
+    It fails where the median grew beyond the ratio and three quarters of the architectures did: work of others on the
+    machine makes some scores slow, a dearer metric makes all of them slow.
+    """
     before, after = pair.then.median_seconds(places[0]), pair.now.median_seconds(places[1])
     kinds = {one.environment.get("device", "").partition(":")[0].partition(" ")[0] for one in (pair.then, pair.now)}
     speed = pair.then.calibration / pair.now.calibration
@@ -156,13 +167,19 @@ def cost(pair: Pair, places: Places) -> Check:
     if len(kinds) > 1 or not math.isfinite(speed) or not math.isfinite(now) or not math.isfinite(before):
         why = "on another kind of device" if len(kinds) > 1 else "for want of a time of the fixed workload"
         return _check(pair, places, Kind.COST, Status.NOTE, f"cost not compared, {why}", numbers)
-    grew = now - before > SMALLEST_GROWTH and not ratio <= pair.max_cost_ratio
+    of_each = pair.now.seconds[:, places[1]].mean(axis=1) * speed / pair.then.seconds[:, places[0]].mean(axis=1)
+    most = float(np.nanquantile(of_each, 0.25)) if np.isfinite(of_each).any() else math.inf
+    large = not ratio <= pair.max_cost_ratio and most > pair.max_cost_ratio
+    grew = now - before > SMALLEST_GROWTH and large
     message = f"median cost {_milliseconds(before)} -> {_milliseconds(now)} an architecture"
     if math.isfinite(ratio):
         message += f", {ratio:.2g} times"
-    small = not grew and not ratio <= pair.max_cost_ratio
-    growth = f"; growth of less than {SMALLEST_GROWTH * 1000:g} ms does not fail"
-    message += growth if small else f" (limit {pair.max_cost_ratio:g})"
+    if grew or ratio <= pair.max_cost_ratio:
+        message += f" (limit {pair.max_cost_ratio:g})"
+    elif large:
+        message += f"; growth of less than {SMALLEST_GROWTH * 1000:g} ms does not fail"
+    else:
+        message += f"; three quarters of the architectures grew less than {pair.max_cost_ratio:g} times: no failure"
     n = len(pair.then.architectures)
     return _check(pair, places, Kind.COST, Status.FAIL if grew else Status.PASS, message, numbers, n=n)
 

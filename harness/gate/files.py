@@ -188,11 +188,9 @@ def _entry(entry: Mapping[str, Any], frame: pd.DataFrame, calibration: float | N
                         values.reindex(architectures).to_numpy(dtype=np.float64))
         )  # fmt: skip
     outcome = cube.text("outcome")
-    seconds = np.array([_nan(m["seconds"]) for m in entry["metrics"]])
     return Measured(
         entry["benchmark"], entry["space"], recipes, tuple(architectures), metrics, cube.number("value"), outcome,
-        cube.text("reason"), np.broadcast_to(seconds[None, :, None], outcome.shape).copy(), tuple(truths),
-        entry["environment"], _nan(calibration),
+        cube.text("reason"), cube.number("seconds"), tuple(truths), entry["environment"], _nan(calibration),
     )  # fmt: skip
 
 

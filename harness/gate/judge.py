@@ -17,8 +17,13 @@ from zcbench.harness.gate.result import Check, GateResult, Kind, Status
 from zcbench.harness.gate.rules import DEFAULT, Rule, parse
 from zcbench.harness.types import Recipe
 
-TOLERANCE = 0.05
-"""Relative difference that counts as none where the environment is not that of the record."""
+TOLERANCE = 0.1
+"""Relative difference that counts as none where the environment is not that of the record.
+
+On one and on two threads of one machine, 52 cells of NAS-Bench-201 with images of 32 x 32 (batch 32): of all scores
+of a metric three quarters differed by at most 0.038 (plain), 0.019 (grasp), 0.015 (epe_nas), 0.013 (zico), 0.004
+(fisher) and less for others; the largest differences were 2.4 (grasp), 0.29 (plain), 0.07 (epe_nas), 0.03 (fisher).
+"""
 
 MAX_COST_RATIO = 2.0
 
@@ -179,11 +184,15 @@ def _notes(pairs: Sequence[Pair], limits: Limits, comparisons: int, chance: int,
                 f"{key} {pair.now.environment.get(key) or 'unknown'} instead of "
                 f"{pair.then.environment.get(key) or 'unknown'}" for key in pair.moved
             )  # fmt: skip
-            yield f"{pair.then.name}: scored with {there}, so values count as equal within {limits.tolerance:g}"
+            yield (
+                f"{pair.then.name}: scored with {there}, so values count as equal within {limits.tolerance:g}, and a "
+                "quarter of them may differ by more"
+            )
     if pairs:
         yield (
             f"a cost fails where it grew more than {limits.max_cost_ratio:g} times, in units of a fixed workload "
-            f"measured in both runs, and by more than {checks.SMALLEST_GROWTH * 1000:g} ms an architecture"
+            f"measured in both runs, by more than {checks.SMALLEST_GROWTH * 1000:g} ms an architecture, and on three "
+            "quarters of them"
         )
 
 

@@ -101,7 +101,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if SESSION in config.stash:
         found = config.stash[SESSION]
         parent = _Checks.from_parent(session, name=found.baseline.name, nodeid=found.baseline.name)
-        items.extend(parent.collect())
+        items.extend(session.genitems(parent))  # reports what was collected, which the counts of pytest rest on
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,7 +20,8 @@ TRUTH = "truth"
 
 _COLUMNS = pa.schema(
     [("entry", pa.int32()), ("metric", pa.string()), ("init_seed", pa.int64()), ("architecture", pa.string()),
-     ("value", pa.float64()), ("outcome", pa.string()), ("reason", pa.string())]
+     ("value", pa.float64()), ("outcome", pa.string()), ("reason", pa.string()),
+     ("seconds", pa.float64())]
 )  # fmt: skip
 
 
@@ -42,13 +43,13 @@ def content_of(entries: Sequence[Measured]) -> bytes:
                     pd.DataFrame({
                         "entry": place, "metric": metric.key, "init_seed": recipe.init_seed, "architecture": names[has],
                         "value": entry.values[cut][has], "outcome": entry.outcome[cut][has],
-                        "reason": entry.reason[cut][has],
+                        "reason": entry.reason[cut][has], "seconds": entry.seconds[cut][has],
                     })
                 )  # fmt: skip
         for truth in entry.truths:
             parts.append(
                 pd.DataFrame({"entry": place, "metric": truth.name, "init_seed": -1, "architecture": names,
-                              "value": truth.values, "outcome": TRUTH, "reason": ""})
+                              "value": truth.values, "outcome": TRUTH, "reason": "", "seconds": np.nan})
             )  # fmt: skip
     table = pa.Table.from_pandas(pd.concat(parts), schema=_COLUMNS, preserve_index=False)
     buffer = io.BytesIO()

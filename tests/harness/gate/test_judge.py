@@ -94,11 +94,12 @@ def test_small_scores_are_held_against_the_spread(baseline: Baseline, then: Meas
     """A score near zero may change its sign within a tolerance: what counts is how far the scores lie apart."""
     moved = replace(then, environment={**then.environment, "threads": "2"})
     values = values_of(then, "good")
-    place = np.unravel_index(np.abs(values).argmin(), values.shape)
     spread = np.median(np.abs(values - np.median(values)))
-    for step, status in ((0.9, "pass"), (1.1, "fail")):
+    small = np.argsort(np.abs(values), axis=None)[:21]  # of 80: more than a quarter
+    assert np.abs(values).ravel()[small].max() < spread
+    for step, cells, status in ((0.9, small, "pass"), (1.1, small, "fail"), (100, small[:20], "pass")):
         changed = values.copy()
-        changed[place] += 0.01 * spread * step
+        changed.ravel()[cells] += 0.01 * spread * step
         assert statuses(against(baseline, with_values(moved, "good", changed), tolerance=0.01))["value"] == status
 
 
@@ -185,10 +186,15 @@ def test_costs_are_those_of_one_machine(
 
 
 def test_a_growth_of_milliseconds_never_fails(then: Measured) -> None:
-    cheap = replace(then, seconds=np.full(then.seconds.shape, 0.0005))
-    result = against(record([cheap]), replace(then, seconds=np.full(then.seconds.shape, 0.005)))
+    cheap = record([replace(then, seconds=np.full(then.seconds.shape, 0.0005))])
+    result = against(cheap, replace(then, seconds=np.full(then.seconds.shape, 0.009)))
     assert statuses(result)["cost"] == "pass"
-    assert "growth of less than 5 ms does not fail" in found(result, Kind.COST).message
+    assert "growth of less than 10 ms does not fail" in found(result, Kind.COST).message
+    busy = np.full(then.seconds.shape, 0.0005)
+    busy[: len(busy) * 2 // 3] = 0.5
+    result = against(cheap, replace(then, seconds=busy))
+    assert statuses(result)["cost"] == "pass"
+    assert "three quarters of the architectures grew less than 2 times" in found(result, Kind.COST).message
     other = replace(then, environment={**then.environment, "device": "cuda (made up)"}, seconds=then.seconds * 100)
     assert statuses(against(record([then]), other))["cost"] == "note"
 
