@@ -260,7 +260,7 @@ def test_the_network_runs_on_the_meta_device_at_any_side(space, text, task):
     assert all(p.is_meta for p in network.parameters())
     assert not any(m.inplace for m in network.modules() if isinstance(m, nn.ReLU | nn.LeakyReLU))
     assert all(m.track_running_stats for m in network.modules() if isinstance(m, nn.BatchNorm2d))
-    for side in (256, 64, 32, 33, 8):
+    for side in (256, 32, 33, 8):
         shape = tuple(network(torch.empty(2, 3, side, side, device="meta")).shape)
         dense = (side, side) if task in ("segmentsemantic", "normal", "autoencoder") else ()
         assert shape == (2, outputs.get(task, 3), *dense)
