@@ -12,7 +12,7 @@ from zcbench.harness.analysis.ranks import LEFT_OUT, tenth, top_slice
 from zcbench.harness.analysis.resample import WeightedRanks, with_resamples
 from zcbench.harness.analysis.resampled_tau import ResampledTau
 from zcbench.harness.analysis.versus_parts import CONTROLS, Slice
-from zcbench.harness.errors import unknown
+from zcbench.harness.errors import ZcbenchError, unknown
 
 BLOCK = 64
 """Resamples whose counts are held as floating point at once."""
@@ -35,14 +35,19 @@ def restricted(table: ScoreTable, candidate: str, baselines: Sequence[str]) -> S
         baselines: names; those that the table lacks are not in the result.
 
     Raises:
-        ZcbenchError: the table has no scores of the candidate.
+        ZcbenchError: the table has no scores of the candidate, or none with a truth.
     """
     if candidate not in table.metrics:
         raise unknown(f"metric of the scores of {table.benchmark}", candidate, table.metrics)
     names = sorted({candidate, *baselines, *CONTROLS} & set(table.metrics))
     columns = [table.metrics.index(name) for name in names]
     tried = (table.outcome[:, table.metrics.index(candidate)] != "").any(axis=1) & ~np.isnan(table.truth)
-    rows = sorted(np.flatnonzero(tried).tolist(), key=table.architectures.__getitem__)
+    rows = np.flatnonzero(tried).tolist()
+    if not rows:
+        raise ZcbenchError(
+            f"{candidate} was scored on none of the architectures of {table.benchmark} that have a truth "
+            f"({table.target}): score it on some of them first"
+        )
     both = np.ix_(rows, columns)
     return replace(
         table,

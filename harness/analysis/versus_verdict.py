@@ -32,7 +32,7 @@ def verdict(
         why=why, n=population.truth.size, n_undefined=int(population.failed[candidate].sum()),
         copy_of=twin.metric if twin else "", reversed=bool(twin and twin.reversed),
         sides=sides, top=top, n_top=int(samples.inside("top10_truth").sum()),
-        adds="cannot tell" if why else _adds(additions[-1]),
+        adds="cannot tell" if why else adds_something(additions[-1]),
     )  # fmt: skip
 
 
@@ -61,7 +61,8 @@ def _decision(sides: Sides) -> Decision:
     return "worse" if sides.worse else "no different"
 
 
-def _adds(addition: Addition) -> Added:
+def adds_something(addition: Addition) -> Added:
+    """Say whether the candidate adds something to what is given, see ``Verdict.adds``."""
     if addition.redundant:
         return "no"
     if np.isnan([addition.partial.low, addition.bits]).any():

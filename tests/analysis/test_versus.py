@@ -93,6 +93,8 @@ def test_differences_against_loops(mixed, policy):
         x, z = scores["mine"], scores[one.baseline]
         rows = ~np.isnan(x) & ~np.isnan(z) & inside(truth, one.slice)
         assert one.n == one.difference.n == rows.sum()
+        lost = [np.isin(mixed.outcome[:, mixed.metrics.index(m), 0], ["undefined"]) for m in ("mine", one.baseline)]
+        assert one.difference.n_undefined == (np.any(lost, axis=0) & inside(truth, one.slice)).sum()
         if len(set(z[rows])) < 2:
             assert one.side == "untested"
             assert one.why
@@ -314,5 +316,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(mixed):
     refused("at least 1", resamples=0)
     refused("at least 0", seed=-1)
     refused('"worst" or "drop"', undefined="best")
+    untried = replace(mixed, outcome=np.where(np.array(mixed.metrics)[:, None] == "mine", "", mixed.outcome))
+    refused("mine was scored on none of the architectures of toy", tables=[untried])
     stray = Variation("batch size", "16", "32", replace(mixed, target="elsewhere"))
     refused("batch size 16: there are no reference scores of toy elsewhere", stability=[stray])

@@ -8,8 +8,11 @@ import pytest
 from scipy import stats
 
 from zcbench.harness.analysis.versus import compare
-from zcbench.harness.analysis.versus_parts import Variation
+from zcbench.harness.analysis.versus_json import to_json
+from zcbench.harness.analysis.versus_parts import Addition, Variation
+from zcbench.harness.analysis.versus_verdict import adds_something
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.types import Estimate
 
 N = 240
 
@@ -59,6 +62,25 @@ def test_a_negated_copy_is_a_reversed_copy(planted):
     assert (forward.decision, forward.reversed) == ("copy", False)
 
 
+def test_what_few_architectures_share_is_neither_a_twin_nor_the_best(planted):
+    """A copy of the candidate, and of the truth, with a score on less than half of the architectures."""
+    def copied(worth, scores, rng):
+        scores["copy"] = np.where(np.arange(N) < 100, worth, np.nan)
+        return np.round(0.9 + 0.02 * worth, 4)
+
+    built = planted(copied)
+    found, verdict = verdict_of(built, ["copy", "good"], undefined="drop")
+    assert (verdict.decision, found.twins, found.best) == ("better than some", (), "good")
+    assert found.nearest.metric == "good"
+    assert next(d for d in found.differences if d.baseline == "copy").n == 100
+
+
+def test_nine_architectures_make_no_twin(planted):
+    found, verdict = verdict_of(planted(lambda worth, scores, rng: scores["good"], n=9))
+    assert (found.nearest.metric, found.nearest.correlation.value) == ("good", 1.0)
+    assert (found.twins, verdict.decision) == ((), "cannot tell")
+
+
 def test_a_count_is_a_known_metric_even_if_it_is_no_baseline(planted):
     found, verdict = verdict_of(planted(lambda worth, scores, rng: np.sqrt(scores["params"] + 50)), ["good", "poor"])
     assert (verdict.decision, verdict.copy_of) == ("copy", "params")
@@ -98,6 +120,24 @@ def test_noise_adds_something_no_more_often_than_the_level(planted):
     said = [verdict_of(planted(noise, n=60, seed=s), ["good"], resamples=60)[1].adds for s in range(25)]
     assert set(said) <= {"yes", "no", "reversed"}
     assert stats.binomtest(len(said) - said.count("no"), 25, 0.05, alternative="greater").pvalue > 0.001
+
+
+@pytest.mark.parametrize(
+    ("ends", "bits", "redundant", "said"),
+    [
+        ((0.1, 0.3), 0.02, False, "yes"),
+        ((0.1, 0.3), 0.005, False, "no"),
+        ((-0.1, 0.3), 0.02, False, "no"),
+        ((-0.3, -0.1), 0.02, False, "reversed"),
+        ((-0.3, -0.1), 0.005, False, "no"),
+        ((math.nan, math.nan), 0.02, False, "cannot tell"),
+        ((0.1, 0.3), math.nan, False, "cannot tell"),
+        ((math.nan, math.nan), 0.0, True, "no"),
+    ],
+)
+def test_what_adding_takes(ends, bits, redundant, said):
+    partial = Estimate(sum(ends) / 2, *ends, 100, 0, "")
+    assert adds_something(Addition(("best baseline",), ("good",), partial, bits, 0.01, redundant)) == said
 
 
 def test_what_is_told_against_its_own_direction(planted):
@@ -184,6 +224,16 @@ def test_too_little_to_tell(planted, candidate, n, why, policy):
         assert found.twins == ()
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 12])
+@pytest.mark.parametrize("policy", ["worst", "drop"])
+def test_a_handful_of_architectures_passes_through_everything(planted, n, policy):
+    built = replace(planted(lambda worth, scores, rng: worth, n=n), seeds=(0,))
+    found, verdict = verdict_of(built, undefined=policy, stability=[Variation("batch size", "16", "", built)])
+    assert verdict.decision in (["better than all", "better than some", "no different"] if n == 12 else ["cannot tell"])
+    assert {d.n for d in found.of()} == {n}
+    assert to_json(compare([built], "mine", ["good"], undefined=policy, resamples=2))["candidate"] == "mine"
+
+
 def test_no_baseline_to_test_against(planted):
     found, verdict = verdict_of(planted(lambda worth, scores, rng: worth), ["elsewhere"])
     assert (verdict.decision, verdict.why) == ("cannot tell", "there is no test against any baseline")
@@ -238,6 +288,8 @@ class TestStability:
         assert one.change.value == pytest.approx(after - before, abs=1e-12)
         assert (one.n, one.n_undefined) == (len(truth), 15)
         assert (one.kind, one.value, one.reference) == ("batch size", "16", "32")
+        both = self.changed(built, 0.0, broken=4)
+        assert verdict_of(both, undefined=policy, stability=given)[0].stability[0].n_undefined == 11
         generator, changes = np.random.default_rng([0, N]), []
         for _ in range(60):
             draw = generator.integers(0, N, N)
