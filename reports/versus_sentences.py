@@ -22,7 +22,7 @@ def adds(versus: Versus) -> str:
     found = together(versus)
     if found is None:
         return ""
-    given = _given(found)
+    given = _given(found, "the only baseline" if len(versus.of()) == 1 else "the best baseline")
     of = f"partial Spearman {measured(found.partial)}"
     level = number(found.level, DIGITS)
     bits = f"{number(found.bits, DIGITS)} bits, where 97.5 % of shuffles stay below {level}"
@@ -42,9 +42,9 @@ def adds(versus: Versus) -> str:
             return f"Whether it adds anything to {given} cannot be told {known}."
 
 
-def _given(found: Addition) -> str:
-    """Name what is given: the best baseline is marked unless it is a count that is given anyway."""
-    marked = [f"{name} (the best baseline)" if at else name for name, at in _marked(found)]
+def _given(found: Addition, best: str) -> str:
+    """Name what is given; the best baseline is called so unless it is a count that is given anyway."""
+    marked = [f"{name} ({best})" if at else name for name, at in _marked(found)]
     return listed(marked) + (" together" if len(marked) > 1 else "")
 
 
@@ -98,7 +98,9 @@ def cost(versus: Versus, *, alone: bool = False) -> str:
     one = chosen or known[0]
     said = f"Scored alone it takes {seconds(one.ours_standalone)} an architecture (median)"
     if chosen is not None and not math.isnan(chosen.ratio):
-        said += f", {ratio(chosen.ratio)} times the {seconds(chosen.theirs_standalone)} of {chosen.baseline}"
+        times, theirs = ratio(chosen.ratio), seconds(chosen.theirs_standalone)
+        much = "as long as" if times == "1" else f"{times} times the {theirs} of"
+        said += f", {much} {chosen.baseline}"
     if alone:
         said += "; it shares no pass with other metrics"
     elif not math.isnan(one.ours_marginal):

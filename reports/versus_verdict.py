@@ -124,6 +124,7 @@ def verdict(comparison: Comparison, versus: Versus) -> str:
     name, found = called(comparison, versus), versus.verdict
     if found.decision == "cannot tell":
         reason = cause(found.why).replace(": ", "; ")
+        reason = f"it is {reason}" if reason.startswith("undefined or failed") else reason
         return f"On {where(versus)} nothing can be said of {name} against the baselines: {reason}."
     if found.decision != "copy":
         return f"By Spearman on {where(versus)}, {name} is {standing(found.sides)}."
@@ -151,9 +152,10 @@ def evidence(comparison: Comparison, versus: Versus) -> str:
     if against is None:
         return f"{said[0]}.{missing}"
     which = "the only baseline" if len(comparison.baselines) == 1 else "the best baseline"
-    said.append(f"; that of {against.baseline}, {which}, is {measured(versus.standing(against.baseline))}. ")
-    fewer = f" on the {against.n:,} that have both" if against.n != own.n else ""
-    said.append(f"The difference is {signed(against.difference)}{fewer} ({adjusted(against)})")
+    theirs = versus.standing(against.baseline)
+    said.append(f"; that of {against.baseline}, {which}, is {measured(theirs)}. ")
+    both = f" on the {against.n:,} architectures that have both" if against.n < max(own.n, theirs.n) else ""
+    said.append(f"The difference{both} is {signed(against.difference)} ({adjusted(against)})")
     if len(comparison.baselines) > 1 and not math.isnan(versus.lead.low):
         said.append(f"; with the best baseline chosen anew in every resample, {signed(versus.lead)}")
     return f"{''.join(said)}.{_by_tau(versus)}{missing}"

@@ -95,7 +95,9 @@ def test_a_difference_on_fewer_architectures_says_so():
     of = versus()
     fewer = tuple(replace(d, n=87) for d in of.differences)
     text = said(replace(of, differences=fewer)).evidence
-    assert "The difference is +0.010 [−0.020, 0.040] on the 87 that have both (p" in text
+    assert "The difference on the 87 architectures that have both is +0.010 [−0.020, 0.040] (p" in text
+    more = tuple(replace(s, estimate=replace(s.estimate, n=120)) if s.metric == "swap" else s for s in of.standings)
+    assert "on the 100 architectures that have both is +0.010" in said(replace(of, standings=more)).evidence
 
 
 def test_tau_that_decides_otherwise_is_said():
@@ -133,6 +135,13 @@ def test_nothing_can_be_told():
     assert text.top == "Within the top 10 % by truth (10 architectures) it has no rank correlation with the truth."
     assert text.adds == text.alike == text.cost == ""
     assert "nan" not in text.text.lower()
+
+
+def test_why_nothing_can_be_told_is_a_phrase():
+    of = versus(decision="cannot tell", why="undefined or failed on 30 of 40 architectures")
+    assert said(of).verdict.endswith("against the baselines: it is undefined or failed on 30 of 40 architectures.")
+    of = versus(decision="cannot tell", why="undefined: constant score")
+    assert said(of).verdict.endswith("against the baselines: constant score.")
 
 
 def test_a_copy_is_called_one():
@@ -174,6 +183,10 @@ def test_what_it_adds(adds, expected):
 
 def test_what_it_adds_to_a_best_baseline_that_is_a_count():
     assert said(versus((("params", 0.7, 0.01),))).adds.startswith("It adds to params and flops together (")
+
+
+def test_the_only_baseline_is_not_called_the_best():
+    assert "to params, flops and swap (the only baseline) together (" in said(versus((("swap", 0.7, 0.01),))).adds
 
 
 def test_a_metric_that_others_determine_adds_nothing():
@@ -234,6 +247,8 @@ def test_what_it_costs():
     assert said(versus(costs=(slow,))).cost == (
         "Scored alone it takes 2 s an architecture (median), 20,000 times the 0.1 ms of swap."
     )
+    same = said(versus(costs=(Cost("swap", 2.0, NAN, 2.01, NAN, 9),))).cost
+    assert same == "Scored alone it takes 2 s an architecture (median), as long as swap."
     alone = said(versus(costs=(Cost("swap", 2.0, 0.1, NAN, NAN, 9),))).cost
     assert alone.startswith("Scored alone it takes 2 s an architecture (median); once")
     assert said(versus(costs=(Cost("swap", NAN, NAN, 1.0, 1.0, 9),))).cost == "What it costs is not known."
