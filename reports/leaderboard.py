@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from zcbench.harness.results.entry import LOWER_IS_BETTER, Board
 from zcbench.reports import leaderboard_details as behind
+from zcbench.reports import leaderboard_filters as choices
 from zcbench.reports import leaderboard_rows as shown
 from zcbench.reports.text import plural
 
@@ -49,7 +50,7 @@ def page(board: Board, title: str) -> str:
         intro=_READ if board.entries else ("There is no result yet.",),
         columns=shown.columns(ticks),
         rows=rows,
-        filters=shown.filters(board.entries),
+        filters=choices.filters(board.entries),
         entries=behind.details(board.entries, anchors, board.disagreements),
         disputes=behind.disputes(board.entries, anchors, board.disagreements),
         notes=_notes(board),
@@ -77,7 +78,7 @@ def _policy(script: str) -> str:
 def _summary(board: Board) -> tuple[str, ...]:
     if not board.entries:
         return (f"{plural(board.files, 'file')}, no result.",)
-    first = f"{shown.counted(board.entries)}, from {plural(board.files, 'file of results', 'files of results')}."
+    first = f"{choices.counted(board.entries)}, from {plural(board.files, 'file of results', 'files of results')}."
     return (first[0].upper() + first[1:],)
 
 

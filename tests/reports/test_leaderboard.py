@@ -14,7 +14,8 @@ import pytest
 from zcbench.harness.results.entry import Board, Disagreement, Entry
 from zcbench.reports.leaderboard import page
 from zcbench.reports.leaderboard_details import anchors
-from zcbench.reports.leaderboard_rows import filters, ranks, rows
+from zcbench.reports.leaderboard_filters import filters
+from zcbench.reports.leaderboard_rows import ranks, rows
 
 
 class Elements(HTMLParser):
