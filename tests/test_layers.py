@@ -13,6 +13,10 @@ FORBIDDEN = {
     "harness/passes": ("zcbench.datasets", "zcbench.reports", "zcbench.harness.analysis", "zcbench.harness.commands"),
     "harness/metrics": ("zcbench.datasets", "zcbench.reports", "zcbench.harness.analysis", "zcbench.harness.commands"),
     "harness/analysis": ("torch", "zcbench.harness.passes", "zcbench.reports", "zcbench.harness.commands"),
+    "harness/results": (
+        "torch", "zcbench.datasets", "zcbench.reports", "zcbench.harness.passes", "zcbench.harness.commands"
+    ),
+    "harness/gate": ("zcbench.datasets", "zcbench.reports"),
     "reports": ("torch", "zcbench.datasets", "zcbench.harness.passes", "zcbench.harness.commands"),
     "datasets": ("zcbench.harness.passes", "zcbench.harness.analysis", "zcbench.reports", "zcbench.harness.commands"),
 }
@@ -64,7 +68,8 @@ def loads_torch(code: str) -> bool:
 @pytest.mark.parametrize(
     "module",
     ["zcbench.harness.analysis.study", "zcbench.harness.analysis.output", "zcbench.reports.report",
-     "zcbench.datasets.nasbench201", "zcbench.harness.types", "zcbench.harness.cli"],
+     "zcbench.datasets.nasbench201", "zcbench.harness.types", "zcbench.harness.cli",
+     "zcbench.harness.results.merge", "zcbench.harness.gate.pytest_plugin", "zcbench.harness.gate.judge"],
 )  # fmt: skip
 def test_importing_it_loads_no_torch(module: str) -> None:
     assert not loads_torch(f"import {module}")

@@ -28,7 +28,7 @@ def test_datasets_itself_is_a_namespace() -> None:
 def test_data_files_are_installed() -> None:
     patterns = PROJECT["tool"]["setuptools"]["package-data"]
     for package, globs in patterns.items():
-        folder = ROOT / package.removeprefix("zcbench.")
+        folder = ROOT / package.removeprefix("zcbench.").replace(".", "/")
         for glob in globs:
             assert list(folder.glob(glob)), (package, glob)
     assert files("zcbench.harness").joinpath("py.typed").is_file()
