@@ -15,7 +15,7 @@ from zcbench.reports.text import listed, plural
 from zcbench.reports.versus_phrases import DIGITS, SAYS, labels
 from zcbench.reports.versus_verdict import POLICIES, VerdictText, overall, verdict_sentences
 
-__all__ = ["VerdictText", "VersusInput", "build", "default_title", "verdict_sentences"]
+__all__ = ["VerdictText", "VersusInput", "build", "default_title", "overall", "verdict_sentences"]
 
 AT_THE_TOP = 1
 """Of more targets only the verdicts with what they rest on stand at the top; the other sentences follow below."""

@@ -13,6 +13,7 @@ from zcbench.harness.aggregate import aggregates
 from zcbench.harness.analysis.output import plain
 from zcbench.harness.analysis.versus import compare
 from zcbench.harness.analysis.versus_json import to_json
+from zcbench.harness.analysis.versus_result import Comparison
 from zcbench.harness.commands._comparing import Compared
 from zcbench.harness.commands._reporting import provenance_of
 from zcbench.harness.commands._studying import Statistics
@@ -57,10 +58,11 @@ def write(
             found.tables, candidate.key, _baselines(candidates, against, found), undefined=how.policy,
             resamples=how.resamples, seed=SEED, stability=found.variations,
         )  # fmt: skip
-        sentences = versus.verdict_sentences(comparison)
+        alone, notes = _alone(candidate), _notes(candidate)
+        sentences = versus.verdict_sentences(comparison, alone=alone)
         data = versus.VersusInput(
-            comparison, title or "", facts=(("Candidate", _described(candidate)),), notes=_notes(candidate),
-            provenance=provenance | _file(candidate), tables=found.tables,
+            comparison, title or "", facts=(("Candidate", _described(candidate)),), notes=notes,
+            provenance=provenance | _file(candidate), tables=found.tables, alone=alone,
         )  # fmt: skip
         folder = out if len(candidates) == 1 else out / slug(candidate.key)
         pages.append(files.write(versus.build(data), folder))
@@ -69,11 +71,21 @@ def write(
             "sentences": [{"benchmark": t.benchmark, "target": t.target, "text": t.text} for t in sentences],
             **to_json(comparison),
         })  # fmt: skip
-        for text in sentences:
-            click.echo(f"{text.label}: {text.text}\n")
+        _say(comparison, sentences, notes)
     document = {"format": FORMAT, "comparisons": documents, "provenance": provenance}
     write_text(out / "compare.json", json.dumps(plain(document), indent=1, allow_nan=False) + "\n")
     return pages
+
+
+def _say(comparison: Comparison, sentences: Sequence[versus.VerdictText], notes: Sequence[str]) -> None:
+    """Print what the page says at its top."""
+    head = versus.overall(comparison)
+    paragraphs = [head] if head else []
+    for text in sentences:
+        first, *more = text.paragraphs
+        paragraphs += [f"{text.label}: {first}", *more]
+    for paragraph in (*paragraphs, *notes):
+        click.echo(f"{paragraph}\n")
 
 
 def _baselines(candidates: Sequence[Metric], against: str, found: Compared) -> tuple[str, ...]:
