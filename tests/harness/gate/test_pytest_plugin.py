@@ -175,7 +175,9 @@ def test_a_planted_sign_fails_its_tests(suite: pytest.Pytester) -> None:
 @pytest.mark.usefixtures("known")
 def test_only_what_is_chosen_runs(suite: pytest.Pytester) -> None:
     assert "reference.json::cost[nasbench201-counted]" in gate(suite, "--collect-only", "-q").stdout.str()
-    gate(suite, "-k", "plain").assert_outcomes(passed=1, deselected=12)
+    done = gate(suite, "-k", "plain")
+    done.assert_outcomes(passed=1, deselected=12)
+    done.stdout.fnmatch_lines(["collected 13 items / 12 deselected / 1 selected"])
     assert scored(suite) == 0
     chosen = gate(suite, "-m", "metric_quality", "-k", "wide and not cost and not test_own")
     chosen.assert_outcomes(passed=3, deselected=10)
