@@ -13,6 +13,7 @@ from zcbench.datasets.truth import TruthTable
 from zcbench.harness.options import split
 from zcbench.harness.store import Store
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 NAMES = sorted(registry.benchmarks())
 MEASURES = {"room_layout": "negative_loss", "normal": "ssim", "autoencoder": "ssim"}
 QUICK = ("--dataset", "gaussian", "--resolution", "32", "--batch-size", "4", "--metrics", "params,flops,layers",
