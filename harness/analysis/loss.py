@@ -4,6 +4,17 @@ For n architectures with scores before x, scores now z and truths y (a high scor
 difference d = r(z, y) - r(x, y) of Spearman's rho or Kendall's tau-b has a standard error that allows for the
 architectures being the same ones: the infinitesimal jackknife, which is the delta method on the influence of
 every architecture on d. With equal scores every influence is 0, and so is the error.
+
+Why this one: in simulations of 30, 100 and 300 architectures, without ties, with five different values and with half
+of all scores equal, with noise on all scores and on three of them, and with a true loss equal to the margin, a test at
+5 % failed in at most 5.4 % of 1500 draws (Spearman; 6.2 % of 800 for tau), within its own error of 5 %. The percentile
+bootstrap failed in up to 8 to 11 % of 150 draws with heavy ties, and the normal quantile in up to 6.4 %. With few
+changed architectures all of them are cautious, this one most. ``dependent`` tests two metrics on both sides, by the
+leave-one-out values of Fisher's z; here it is one side, a margin on the scale of the statistic itself, and thousands
+of draws at once for the power, which influences give.
+
+Source: Jaeckel, The infinitesimal jackknife, Bell Laboratories memorandum MM 72-1215-11, 1972; Efron, The Jackknife,
+the Bootstrap and Other Resampling Plans, 1982, chapter 6.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""How large a loss of correlation must be for a check to see it: by degrading recorded scores until it does."""
+"""How large a loss of correlation must be for a check to see it: by degrading recorded scores until it does.
+
+The loss is one that is spread over all architectures. One of the same size that comes from a share of them, whose
+scores change places at random, varies more from draw to draw and is seen less often: in 60 to 71 % instead of 80 % of
+the draws with 59 architectures of NAS-Bench-201 (nwot and snip, 1, 2 and 4 seeds).
+"""
 
 from __future__ import annotations
 

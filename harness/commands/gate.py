@@ -156,12 +156,16 @@ def _record(baseline: Path, named: set[str], given: dict[str, Any]) -> None:
     written = files.write(made, baseline)
     for entry in made.entries:
         click.echo(
-            f"{entry.name}: {len(entry.metrics)} metrics on {len(entry.architectures)} architectures, "
-            f"{len(entry.recipes)} initialisation seeds; {'; '.join(t.description for t in entry.truths)}"
+            f"{entry.name}: {_counted(len(entry.metrics), 'metric')} on {len(entry.architectures)} architectures, "
+            f"{_counted(len(entry.recipes), 'initialisation seed')}; {'; '.join(t.description for t in entry.truths)}"
         )
     for one in judge(made, made.entries).power:
         click.echo(f"{one.metric}: {one.message}")
     click.echo(f"written: {' and '.join(map(str, written))}")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _of_store(named: set[str], given: dict[str, Any], truth: TruthOptions) -> Wanted:

@@ -13,6 +13,8 @@ from zcbench.harness import registry
 from zcbench.harness.gate import calibration, files
 from zcbench.harness.gate.sidecar import sidecar_of
 
+pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
+
 MACHINE = ("--device", "cpu", "--workers", "1")
 METRIC = '''
 import torch
@@ -33,13 +35,14 @@ def write(path: Path, *, version: int = 1, sign: str = "", more: str = "") -> No
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded(tmp_path_factory: pytest.TempPathFactory, one_cell_a_stage: None) -> Path:
     """A folder with a baseline of a metric from a file and of params, made once, and the store of its scores."""
     folder = tmp_path_factory.mktemp("recorded")
     write(folder / "my_metric.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("ZCBENCH_DATA", raising=False)
+        patch.setattr(calibration, "ROUNDS", 2)
         assert command(
             "gate", "--record", "--baseline", "reference.json", "--sample", "12", "--metrics", "my_metric.py,params",
             "--resolution", "8", "--batch-size", "8", "--store", "s.sqlite", *MACHINE,
@@ -95,7 +98,10 @@ def test_planted_bugs_and_new_versions(place: Path, capsys: pytest.CaptureFixtur
     write(place / "my_metric.py", sign="-")
     assert judge("--json", "result.json") == 1
     found = statuses(place)
-    assert (found["steps", "value"], found["steps", "correlation"]) == ("fail", "fail")
+    assert (found["steps", "value"], found["steps", "outcome"]) == ("fail", "pass")
+    (loss,) = [c["numbers"] for c in json.loads((place / "result.json").read_text())["checks"]
+               if (c["metric"], c["kind"]) == ("steps", "correlation")]  # fmt: skip
+    assert loss["now"] == -loss["then"] != 0
     assert {status for (metric, _), status in found.items() if metric == "params"} == {"pass"}
     assert "steps" in capsys.readouterr().out
     registry.metrics.cache_clear()
@@ -137,18 +143,17 @@ def test_two_runs_on_one_store_give_the_same_bytes(place: Path, capsys: pytest.C
 
 
 def test_recording_a_store_twice_gives_the_same_bytes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("a.json", "b/a.json"):
-        assert command("gate", "--record", "--baseline", name, "--store", "s.sqlite", *MACHINE) == 0
+    """The first time it was filled while it was recorded."""
+    assert command("gate", "--record", "--baseline", "b/reference.json", "--store", "s.sqlite", *MACHINE) == 0
     printed = capsys.readouterr().out
-    assert "nasbench201: 2 metrics on 12 architectures" in printed
-    assert printed.count("seen with a probability of 80%") == 4
-    first, second = place / "a.json", place / "b" / "a.json"
+    assert "nasbench201: 2 metrics on 12 architectures, 1 initialisation seed; cifar10 test accuracy" in printed
+    assert printed.count("seen with a probability of 80%") == 2
+    first, second = place / "reference.json", place / "b" / "reference.json"
     assert sidecar_of(first).read_bytes() == sidecar_of(second).read_bytes()
-    assert sidecar_of(first).read_bytes() == sidecar_of(place / "reference.json").read_bytes()
-    texts = [{k: v for k, v in json.loads(p.read_text()).items() if k != "provenance"} for p in (first, second)]
-    assert json.dumps(texts[0]) == json.dumps(texts[1])
-    code = files.read(first).entries[0].metrics[1].code
-    assert len(code) == 16
+    documents = [json.loads(path.read_text()) for path in (first, second)]
+    assert documents[0].pop("provenance")["time"] <= documents[1].pop("provenance")["time"]
+    assert json.dumps(documents[0]) == json.dumps(documents[1])
+    assert [len(m.code) for m in files.read(first).entries[0].metrics] == [0, 16]
 
 
 def test_another_truth_or_none_is_missing_data(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

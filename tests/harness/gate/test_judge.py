@@ -296,7 +296,7 @@ def fresh(rng: np.random.Generator, seeds: int = 1) -> tuple[Baseline, Measured]
     return Baseline((old,), ((),)), new
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_fresh_seeds_of_real_scores_raise_no_more_false_alarms_than_stated(seeds: int) -> None:
     """200 resamples, at margin 0 and at the default: no check, and not the whole gate, beyond its rate."""
     rng = np.random.default_rng(seeds)
