@@ -70,15 +70,15 @@ def normal_theory(x, z, y):
     """p of Meng, Rosenthal and Rubin (Psychological Bulletin 111:172-175, 1992) and of Williams' T2.
 
     Both on rank correlations; the first with the variance (1 + r²/2)/(n - 3) of Bonett and Wright, which ranks need.
-    T2: Steiger, Psychological Bulletin 87:245-251, 1980.
+    T2: Steiger, Psychological Bulletin 87:245-251, 1980. Neither exists for a correlation of 1: 0 where they differ.
     """
     n = len(y)
     a, b, c = (spearman_left_out(u, v).value for u, v in ((x, y), (z, y), (x, z)))
+    if max(abs(a), abs(b), abs(c)) > 1 - 1e-12:
+        return float(a == b), float(a == b)
     mean = (a * a + b * b) / 2
     f = min(1.0, (1 - c) / (2 * (1 - mean)))
     h = (1 - f * mean) / (1 - mean)
-    if max(abs(a), abs(b), abs(c)) > 1 - 1e-12:
-        return float(a == b), float(a == b)
     meng = (math.atanh(a) - math.atanh(b)) * math.sqrt((n - 3) / (2 * (1 - c) * h * (1 + mean / 2)))
     left = 1 + 2 * a * b * c - a * a - b * b - c * c
     below = 2 * (n - 1) / (n - 3) * left + ((a + b) / 2) ** 2 * (1 - c) ** 3
