@@ -221,6 +221,7 @@ def _judge(baseline: Path, named: set[str], given: dict[str, Any]) -> GateResult
     )  # fmt: skip
     chosen = select(given["metrics"]) if "metrics" in named else None
     result = _gating.judged(files.read(baseline), again, limits=limits, metrics=chosen)
+    click.echo(text(result), nl=False)  # first: it must not get lost where a file cannot be written
     written = {"as_json_file": as_json, "junit_file": junit, "markdown_file": markdown}
     for name, writer in written.items():
         if given[name] is not None:
@@ -228,5 +229,4 @@ def _judge(baseline: Path, named: set[str], given: dict[str, Any]) -> GateResult
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(markdown(result))
-    click.echo(text(result), nl=False)
     return result
