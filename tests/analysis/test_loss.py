@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from zcbench.harness.analysis import loss as losses
+from zcbench.harness.analysis import influence as of_influence
 from zcbench.harness.analysis.loss import STATISTICS, differences, freedom, loss, quantile
 from zcbench.harness.analysis.power import _normal_scores, smallest_loss
 from zcbench.harness.errors import ZcbenchError
@@ -37,12 +37,12 @@ def scipy_value(x: np.ndarray, y: np.ndarray, statistic: str) -> float:
 def test_influences_are_derivatives_by_the_weights(
     statistic: str, all_pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "ALL_PAIRS", all_pairs)
+    monkeypatch.setattr(of_influence, "ALL_PAIRS", all_pairs)
     rng = np.random.default_rng(0)
     n, step = 25, 1e-6
     y = rng.integers(0, 9, n).astype(float)
     x = np.stack([np.round((y + 3 * rng.normal(size=n)) / 2), y - rng.normal(size=n)])
-    values, influences = getattr(losses, f"{statistic}_influence")(x, y)
+    values, influences = getattr(of_influence, f"{statistic}_influence")(x, y)
     for row, value, influence in zip(x, values, influences, strict=True):
         assert value == pytest.approx(scipy_value(row, y, statistic), abs=1e-12)
         flat = np.full(n, 1 / n)
