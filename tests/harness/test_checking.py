@@ -451,7 +451,11 @@ def test_needs_that_are_none(need: object, words: str) -> None:
         check(made, worker=False)
 
 
+QUICK_ENOUGH = [n for n, m in metrics().items() if not m.missing_parameters() and not n.startswith("zero_cost_")]
+"""Those that do not take minutes on a single cell: a check scores dozens of them."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in metrics() if not metrics()[n].missing_parameters()])
+@pytest.mark.parametrize("name", QUICK_ENOUGH)
 def test_all_metrics_of_zcbench_hold(name: str) -> None:
     assert check(metrics()[name], worker=False).broken == ()
