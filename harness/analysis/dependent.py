@@ -11,7 +11,9 @@ the others, in O(n log n), exactly.
 Why this one: tests that take the ranks for normal (Meng, Rosenthal and Rubin 1992; Williams 1959 as in Steiger 1980)
 reject equal correlations too often where the scatter about the truth is uneven, as it is among real accuracies, and
 where there are few levels. ``tests/analysis/test_versus_level.py`` simulates it; the jackknife stays at or below its
-level in every case there from n = 10 on, is cautious below about 30 architectures, and has their power from 100 on.
+level in every case there from n = 10 on and is cautious below about 30 architectures. Among normal scores, where those
+tests hold, it rejects unequal correlations up to 7 points of power less often than the first at n = 30, up to 5 less
+often at n = 100, and as often at 300.
 
 Sources: jackknife of a smooth function of ranks: Miller, Biometrika 61:1-15, 1974; of Fisher's z of a correlation and
 why it is taken there: Hinkley, Biometrika 65:13-21, 1978; two dependent values of tau by their own variances: Cliff
