@@ -48,6 +48,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help='Which loss of correlation fails: "spearman < -0.02"; may be given several times.',
     )  # fmt: skip
     group.addoption("--zcbench-confidence", metavar="LEVEL", type=float, help="Level of the one-sided limits.")
+    group.addoption(
+        "--zcbench-max-cost-ratio", metavar="R", type=float, help="Largest growth of the cost of a score; where other "
+        "tests run at the same time, costs are known less well.",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,18 +69,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SESSION] = Suite.from_plain(given)
         return
     baseline: str | None = config.getoption("--zcbench-baseline")
-    others = {name: config.getoption(name) for name in
-              ("--zcbench-include-path", "--zcbench-fail-on", "--zcbench-confidence")}  # fmt: skip
+    others = {name: config.getoption(f"--zcbench-{name}") for name in
+              ("include-path", "fail-on", "confidence", "max-cost-ratio")}  # fmt: skip
     if baseline is None:
         for name, value in others.items():
-            if value:
-                raise pytest.UsageError(f"{name} does nothing without --zcbench-baseline FILE")
+            if value not in (None, []):
+                raise pytest.UsageError(f"--zcbench-{name} does nothing without --zcbench-baseline FILE")
         return
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="zcbench-pytest-"))
-    paths, rules, confidence = others.values()
+    paths, rules, *numbers = others.values()
     try:
         config.stash[SESSION] = Suite.open(
-            Path(baseline), tuple(map(Path, paths)), Asked(tuple(rules), confidence), config.stash[FOLDER]
+            Path(baseline), tuple(map(Path, paths)), Asked(tuple(rules), *numbers), config.stash[FOLDER]
         )
     except ZcbenchError as error:
         raise pytest.UsageError(f"zcbench: {error}") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ class Asked:
     Attributes:
         rules: texts like ``spearman < -0.02``; empty for the gate's default.
         confidence: level of the one-sided limits; None for the gate's default.
+        max_cost_ratio: largest growth of a cost; None for the gate's default.
     """
 
     rules: tuple[str, ...] = ()
     confidence: float | None = None
+    max_cost_ratio: float | None = None
 
     @classmethod
     def of_marker(cls, given: Mapping[str, Any], default: Asked) -> Asked:
@@ -50,12 +52,13 @@ class Asked:
             raise ZcbenchError(f'fail_on is a text like "spearman < -0.02" or a list of such texts, not {rules!r}')
         if confidence is not None and not isinstance(confidence, float):
             raise ZcbenchError(f"confidence is a number like 0.95, not {confidence!r}")
-        return cls(tuple(texts) or default.rules, default.confidence if confidence is None else confidence)
+        asked = replace(default, confidence=default.confidence if confidence is None else confidence)
+        return replace(asked, rules=tuple(texts) or default.rules)
 
     @property
     def key(self) -> str:
         """What identifies the result."""
-        return json.dumps([*self.rules, self.confidence])
+        return json.dumps(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +120,22 @@ class Suite:
         """
         from zcbench.harness.gate.suite_scoring import checked_options
 
-        contents = checked_options(baseline, include, asked.rules, asked.confidence)
+        contents = checked_options(baseline, include, asked)
         return cls(baseline.absolute(), tuple(path.absolute() for path in include), asked, folder, contents)
 
     @classmethod
     def from_plain(cls, given: Mapping[str, Any]) -> Suite:
         """Make it of what `to_plain` returned, in another process."""
         contents = tuple((name, tuple(targets), tuple(metrics)) for name, targets, metrics in given["contents"])
-        rules, confidence = given["asked"]
+        rules, *numbers = given["asked"]
         include = tuple(map(Path, given["include"]))
-        return cls(Path(given["baseline"]), include, Asked(tuple(rules), confidence), Path(given["folder"]), contents)
+        return cls(Path(given["baseline"]), include, Asked(tuple(rules), *numbers), Path(given["folder"]), contents)
 
     def to_plain(self) -> dict[str, Any]:
         """Return it in lists, texts and numbers."""
         return {
             "baseline": str(self.baseline), "include": [str(path) for path in self.include],
-            "asked": [list(self.asked.rules), self.asked.confidence], "folder": str(self.folder),
+            "asked": list(astuple(self.asked)), "folder": str(self.folder),
             "contents": [[name, list(targets), list(metrics)] for name, targets, metrics in self.contents],
         }  # fmt: skip
 
@@ -154,9 +157,7 @@ class Suite:
     def _run(self, asked: Asked) -> GateResult:
         from zcbench.harness.gate.suite_scoring import gated
 
-        return gated(
-            self.baseline, self.include, asked.rules, asked.confidence, store=self.folder / "scores.sqlite"
-        )
+        return gated(self.baseline, self.include, asked, store=self.folder / "scores.sqlite")
 
     def of(self, group: Group) -> tuple[Check, ...]:
         """Return the checks of a group; a check that no group has belongs to ``data``, so that none is lost."""

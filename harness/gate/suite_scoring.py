@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zcbench.harness.errors import MissingFileError
@@ -12,36 +13,36 @@ from zcbench.harness.gate import files
 from zcbench.harness.gate.judge import NORMAL, Limits
 from zcbench.harness.gate.result import GateResult
 from zcbench.harness.gate.rules import parse_all
+from zcbench.harness.gate.suite import Asked
 
 Contents = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 """For each entry of a baseline its name, its targets and its metrics."""
 
 
-def limits(rules: Sequence[str], confidence: float | None) -> Limits:
+def limits(asked: Asked) -> Limits:
     """Return what fails; what is not said is as in ``zcbench gate``.
 
     Raises:
-        ZcbenchError: for a rule that is none, or a confidence that is no level.
+        ZcbenchError: for a rule that is none, or a number that makes no sense.
     """
-    return Limits(parse_all(rules), NORMAL.confidence if confidence is None else confidence)
+    confidence = NORMAL.confidence if asked.confidence is None else asked.confidence
+    ratio = NORMAL.max_cost_ratio if asked.max_cost_ratio is None else asked.max_cost_ratio
+    return replace(NORMAL, rules=parse_all(asked.rules), confidence=confidence, max_cost_ratio=ratio)
 
 
-def checked_options(
-    baseline: Path, include: Sequence[Path], rules: Sequence[str], confidence: float | None
-) -> Contents:
+def checked_options(baseline: Path, include: Sequence[Path], asked: Asked) -> Contents:
     """Check what the options name, before any test runs, and return what the baseline has.
 
     Args:
         baseline: the file.
         include: files and folders with metrics.
-        rules: what fails.
-        confidence: level of the limits.
+        asked: what fails.
 
     Raises:
         MissingFileError: if a file is not there.
         ZcbenchError: for whatever else is wrong.
     """
-    limits(rules, confidence)
+    limits(asked)
     for path in include:
         if not path.exists():
             raise MissingFileError(f"there is no file or folder {path}: name metrics with --zcbench-include-path")
@@ -51,9 +52,7 @@ def checked_options(
     )
 
 
-def gated(
-    baseline: Path, include: Sequence[Path], rules: Sequence[str], confidence: float | None, *, store: Path
-) -> GateResult:
+def gated(baseline: Path, include: Sequence[Path], asked: Asked, *, store: Path) -> GateResult:
     """Score the metrics of a baseline as they are now, in this process, and judge them by its own ground truth.
 
     So a suite needs no tables. Its filters of warnings do not apply meanwhile: a warning that they turn into an error
@@ -62,8 +61,7 @@ def gated(
     Args:
         baseline: the file.
         include: files and folders with metrics; they are known to this process until it ends.
-        rules: what fails.
-        confidence: level of the limits.
+        asked: what fails.
         store: where the scores of the session are kept, so that other rules take no new scores.
 
     Raises:
@@ -77,7 +75,7 @@ def gated(
             add(path)
         machine = _scoring.Machine(device="auto", threads=1, workers=1, retry_failed=False)
         again = _gating.Again(machine, recorded_truth=True, store=store)
-        return _gating.judged(files.read(baseline), again, limits=limits(rules, confidence))
+        return _gating.judged(files.read(baseline), again, limits=limits(asked))
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.gate import suite_scoring
 from zcbench.harness.gate.once import Once
 from zcbench.harness.gate.result import GateResult
+from zcbench.harness.gate.suite import Asked
 from zcbench.harness.registry import exclude
 
 PLUGIN = "zcbench.harness.gate.pytest_plugin"
@@ -84,10 +85,10 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge equal metrics by equal rules once for all tests of this file: the result is the same."""
     judge = suite_scoring.gated
 
-    def gated(baseline: Path, include: tuple[Path, ...], *rules: object, store: Path) -> GateResult:
-        key = (include[0].read_text(), *rules)
+    def gated(baseline: Path, include: tuple[Path, ...], asked: Asked, *, store: Path) -> GateResult:
+        key = (include[0].read_text(), asked)
         if key not in JUDGED:
-            JUDGED[key] = judge(baseline, include, *rules, store=store)  # type: ignore[arg-type]
+            JUDGED[key] = judge(baseline, include, asked, store=store)
         return JUDGED[key]
 
     monkeypatch.setattr(suite_scoring, "gated", gated)
@@ -108,7 +109,9 @@ def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 def gate(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return run(suite, "--zcbench-baseline", "reference.json", "--zcbench-include-path", "mine.py", *arguments)
+    """Run pytest with the baseline; costs are left out of it, because the machine that runs this may be busy."""
+    given = ("--zcbench-baseline", "reference.json", "--zcbench-include-path", "mine.py")
+    return run(suite, *given, "--zcbench-max-cost-ratio", "1000", *arguments)
 
 
 def scored(suite: pytest.Pytester) -> int:
@@ -212,6 +215,7 @@ def test_a_metric_that_is_gone_fails_and_says_what_to_do(suite: pytest.Pytester)
         (("--zcbench-baseline", "reference.json", "--zcbench-fail-on", "speerman < 0"), "*Did you mean*spearman*"),
         (("--zcbench-baseline", "reference.json", "--zcbench-confidence", "2"), "*lies between 0.5 and 1*"),
         (("--zcbench-baseline", "reference.json", "--zcbench-include-path", "no.py"), "there is no file*no.py*"),
+        (("--zcbench-baseline", "reference.json", "--zcbench-max-cost-ratio", "0.5"), "*is at least 1, not 0.5"),
         (("--zcbench-fail-on", "spearman < 0"), "--zcbench-fail-on does nothing without --zcbench-baseline FILE"),
     ],
 )
