@@ -164,6 +164,16 @@ class Metric:
         return self.function(**arguments, **{k: v for k, v in self.parameters.items() if k in named})
 
 
+def _check_needs(name: str, needs: Mapping[str, object]) -> None:
+    for argument, need in needs.items():
+        parts = need if isinstance(need, tuple) else (need,)
+        if any(isinstance(part, type) for part in parts):
+            (part,) = (part for part in parts if isinstance(part, type))
+            raise TypeError(f"metric {name}: {argument} is declared as {part.__name__}, write {part.__name__}()")
+        if not parts or not all(isinstance(part, Quantity) or callable(part) for part in parts):
+            raise TypeError(f"metric {name}: {argument} must be declared as a quantity, not {need!r}")
+
+
 def _from_module(module: str, name: str, parameters: dict[str, ParameterValue | _Required]) -> Metric:
     found = getattr(importlib.import_module(module), name)
     if not isinstance(found, Metric):
@@ -206,6 +216,7 @@ def metric(
             raise TypeError(
                 f"metric {name}: the function takes {sorted(wanted)}, but needs are declared for {sorted(needs)}"
             )
+        _check_needs(name, needs)
         return Metric(
             name=name, version=version, function=function, cite=cite, caveats=caveats,
             higher_is_better=higher_is_better, parameters=values, defaults=dict(values), declared=needs,

@@ -72,7 +72,7 @@ def _offered(entry: EntryPoint) -> tuple[list[Metric], str]:
     """
     try:
         loaded: Any = entry.load()
-    except Exception as error:  # a plug-in may fail in any way, and must not take the program with it
+    except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and must not take the program with it
         return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
     values = vars(loaded).values() if ismodule(loaded) else loaded if isinstance(loaded, list | tuple) else [loaded]
     offered = [value for value in values if isinstance(value, Metric)]
@@ -210,6 +210,8 @@ def _named(item: str) -> list[Metric]:
         return [metrics()[member] for member in groups()[name]]
     if name not in metrics():
         more = "".join(f" The plug-in {plugin} cannot be loaded: {why}." for plugin, why in broken().items())
+        if Path(f"{name}.py").is_file():
+            more = f" There is a file of that name here: write {name}.py." + more
         raise ZcbenchError(str(unknown("metric", name, [*metrics(), *groups()])) + more)
     return [metrics()[name].with_parameters(**_parameters(item, arguments or ""))]
 

@@ -37,7 +37,7 @@ def module_of(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's file may fail in any way
+    except (Exception, SystemExit) as error:  # a user's file may fail in any way
         del sys.modules[name]
         raise ZcbenchError(f"{path} cannot be imported: {where(error, path)}") from error
     finally:

@@ -155,7 +155,7 @@ class Compared:
 
     Attributes:
         studied: benchmarks with targets and scores.
-        tables: scores beside the truth, one for every benchmark and target.
+        tables: scores beside the truth, one for every benchmark and target, in the order of a ``Comparison``.
         variations: the candidates' scores under changes of the recipe.
     """
 
@@ -191,6 +191,7 @@ def read(
         for target, family in one.pairs:
             tables.append(score_table(family, one.found, target, how))
             variations += _variations(store, one.found, target, changed, options, how)
+    tables.sort(key=lambda table: (table.benchmark, table.target, table.source, table.population))
     return Compared(studied, tuple(tables), tuple(variations))
 
 

@@ -66,7 +66,7 @@ def _plugins() -> None:
             try:
                 entry.load()
                 state = "loaded"
-            except Exception as error:  # a plug-in may fail in any way
+            except (Exception, SystemExit) as error:  # a plug-in may fail in any way
                 state = f"cannot be loaded, {type(error).__name__}: {' '.join(str(error).split())}"
             click.echo(f"{group}: {entry.name} = {entry.value}{package}; {state}")
 

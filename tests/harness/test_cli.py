@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pickle
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +24,8 @@ from zcbench.harness.cli import Verbs, main, zcbench
 from zcbench.harness.registry import NAS_BENCH_SUITE_ZERO
 from zcbench.harness.store import EXPORT_COLUMNS, Store
 
-VERBS = ["run", "list", "data", "plan", "score", "analyse", "report", "transfer", "operations", "export"]
+VERBS = ["run", "list", "data", "plan", "score", "analyse", "report", "transfer", "operations", "export",
+         "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
 PROGRAM = [sys.executable, "-c", "from zcbench.harness.cli import main; main()"]
 CELLS = [
     "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|",
@@ -106,7 +108,7 @@ def test_help_shows_an_example_that_is_parsed(verb: str, run: Run) -> None:
     said = run(verb, "--help")
     assert (said.code, said.err) == (0, "")
     shown = said.out.partition("Example")[2].partition("\nOptions:")[0]
-    lines = [line.split() for line in shown.splitlines() if line.strip().startswith("zcbench ")]
+    lines = [shlex.split(line) for line in shown.splitlines() if line.strip().startswith("zcbench ")]
     assert lines, "no example"
     for line in lines:
         assert line[:2] == ["zcbench", verb]
@@ -130,7 +132,7 @@ def test_no_verb_shows_the_help_and_is_an_error(run: Run) -> None:
 
 
 def test_version(run: Run) -> None:
-    assert run("--version") == (0, "zcbench, version 0.3.0\n", "")
+    assert run("--version") == (0, "zcbench, version 0.4.0\n", "")
 
 
 @pytest.mark.parametrize("kind", ["metrics", "groups", "benchmarks", "datasets", "inits"])

@@ -131,6 +131,7 @@ def test_it_travels_to_another_process(files: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [("x = 1 / 0", r"line 1: ZeroDivisionError: division by zero"), ("def f(:", "line 1: SyntaxError"),
+     ("raise SystemExit(0)", "line 1: SystemExit: 0"),
      ("def g(a): return 1", "has no metric: decorate"), ("import nothing_here", "line 1: ModuleNotFoundError")],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -139,6 +140,19 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, messa
     with pytest.raises(ZcbenchError, match=message) as caught:
         registry.select(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_quantity_without_brackets_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.py"
+    path.write_text(DECORATED.replace("ParamGradient())", "ParamGradient)"))
+    with pytest.raises(ZcbenchError, match=r"gradients is declared as ParamGradient, write ParamGradient\(\)"):
+        registry.select(str(path))
+
+
+def test_a_file_of_the_name_is_told(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    with pytest.raises(ZcbenchError, match=r"There is a file of that name here: write spread\.py"):
+        registry.select("spread")
 
 
 def test_unknown_names_are_told(files: Path) -> None:
