@@ -18,8 +18,10 @@ def benchmarks() -> dict[str, Benchmark]:
     A benchmark is an object named ``BENCHMARK`` in a sub-package of zcbench.datasets, one of several in a
     tuple named ``BENCHMARKS`` there, or one that an entry point of the group ``zcbench.benchmarks`` names.
 
+    A plug-in that cannot be loaded is left out, see ``broken``.
+
     Raises:
-        ZcbenchError: if a plug-in cannot be imported, or two benchmarks have one name.
+        ZcbenchError: if two benchmarks have one name.
     """
     found: dict[str, Benchmark] = {}
     for module in pkgutil.iter_modules(zcbench.datasets.__path__):
@@ -29,12 +31,25 @@ def benchmarks() -> dict[str, Benchmark]:
             for offered in getattr(package, "BENCHMARKS", single):
                 _add(found, offered, package.__name__)
     for point in importlib.metadata.entry_points(group=GROUP):
-        try:
-            offered = point.load()
-        except Exception as error:  # a plug-in may fail in any way, and must be named
-            raise ZcbenchError(f'the benchmark plug-in "{point.value}" cannot be loaded: {error}') from error
-        _add(found, offered, point.value)
+        if (offered := _offered(point)[0]) is not None:
+            _add(found, offered, point.value)
     return found
+
+
+def broken() -> dict[str, str]:
+    """Return why plug-ins cannot be loaded, by ``name = value`` of their entry point."""
+    points = importlib.metadata.entry_points(group=GROUP)
+    tried = {f"{point.name} = {point.value}": _offered(point)[1] for point in points}
+    return {name: why for name, why in tried.items() if why}
+
+
+def _offered(point: importlib.metadata.EntryPoint) -> tuple[Benchmark | None, str]:
+    """Return the benchmark that an entry point names, or None and why there is none."""
+    try:
+        offered = point.load()
+    except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and must not take the program with it
+        return None, f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return (offered, "") if hasattr(offered, "space") and hasattr(offered, "name") else (None, "it is no benchmark")
 
 
 def benchmark(name: str) -> Benchmark:
@@ -45,7 +60,8 @@ def benchmark(name: str) -> Benchmark:
     """
     known = benchmarks()
     if name not in known:
-        raise unknown("benchmark", name, known)
+        more = "".join(f" The plug-in {plugin} cannot be loaded: {why}." for plugin, why in broken().items())
+        raise ZcbenchError(str(unknown("benchmark", name, known)) + more)
     return known[name]
 
 

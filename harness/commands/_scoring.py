@@ -12,6 +12,7 @@ import torch
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
+from zcbench.datasets.registry import broken as broken_benchmarks
 from zcbench.harness import options
 from zcbench.harness.commands._choosing import Choice, choose
 from zcbench.harness.commands._progress import Progress
@@ -92,7 +93,7 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
         ZcbenchError: for whatever is wrong with the options.
     """
     chosen = select(setting.metrics)
-    for plugin, why in broken().items():
+    for plugin, why in (broken() | broken_benchmarks()).items():
         click.echo(f"note: the plug-in {plugin} is left out, it cannot be loaded: {why}", err=True)
     further = further_batches(q for metric in chosen for q in metric.needs.quantities())
     init = initialisation(setting.init)

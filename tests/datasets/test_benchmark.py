@@ -154,7 +154,7 @@ def test_the_registry_finds_the_benchmark():
 
 
 class Point:
-    value = "somewhere:BENCHMARK"
+    name, value = "theirs", "somewhere:BENCHMARK"
 
     def __init__(self, result):
         self.result = result
@@ -167,7 +167,7 @@ class Point:
 
 def test_plug_ins(monkeypatch):
     class Other:
-        name = "other"
+        name, space = "other", None
 
     offered = [Point(Other())]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: offered)
@@ -175,9 +175,16 @@ def test_plug_ins(monkeypatch):
     offered.append(Point(BENCHMARK))
     with pytest.raises(ZcbenchError, match="somewhere:BENCHMARK offers"):
         registry.benchmarks()
-    offered[:] = [Point(ImportError("no module x"))]
-    with pytest.raises(ZcbenchError, match=r"somewhere:BENCHMARK.*no module x"):
-        registry.benchmarks()
+
+
+@pytest.mark.parametrize(
+    ("offered", "why"), [(ImportError("no module x"), "ImportError: no module x"), (3, "it is no benchmark")]
+)
+def test_a_broken_plug_in_is_left_out_and_named_where_it_is_missed(monkeypatch, offered, why):
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [Point(offered)])
+    assert "nasbench201" in registry.benchmarks()
+    with pytest.raises(ZcbenchError, match=rf"somewhere:BENCHMARK cannot be loaded: {why}"):
+        registry.benchmark("theirs")
 
 
 def test_importing_the_benchmark_does_not_import_torch():
