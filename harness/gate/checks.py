@@ -167,7 +167,8 @@ def cost(pair: Pair, places: Places) -> Check:
     if len(kinds) > 1 or not math.isfinite(speed) or not math.isfinite(now) or not math.isfinite(before):
         why = "on another kind of device" if len(kinds) > 1 else "for want of a time of the fixed workload"
         return _check(pair, places, Kind.COST, Status.NOTE, f"cost not compared, {why}", numbers)
-    of_each = pair.now.seconds[:, places[1]].mean(axis=1) * speed / pair.then.seconds[:, places[0]].mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # an architecture that nobody had to compute took 0 s
+        of_each = pair.now.seconds[:, places[1]].mean(axis=1) * speed / pair.then.seconds[:, places[0]].mean(axis=1)
     most = float(np.nanquantile(of_each, 0.25)) if np.isfinite(of_each).any() else math.inf
     large = not ratio <= pair.max_cost_ratio and most > pair.max_cost_ratio
     grew = now - before > SMALLEST_GROWTH and large
