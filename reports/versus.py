@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.analysis.versus_result import Comparison
+from zcbench.harness.analysis.versus.result import Comparison
 from zcbench.reports import coverage, versus_cost, versus_differences, versus_figures, versus_tables
 from zcbench.reports.names import benchmark_title
 from zcbench.reports.provenance import section as of_provenance

@@ -1,7 +1,7 @@
 """Section of a comparison: what the candidate and the baselines take."""
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.analysis.versus_result import Comparison, Versus
+from zcbench.harness.analysis.versus.result import Comparison, Versus
 from zcbench.reports.section import Section, slug
 from zcbench.reports.versus_phrases import labels
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.analysis.versus_parts import ALPHA, Difference, Slice
-from zcbench.harness.analysis.versus_result import Comparison, Versus
+from zcbench.harness.analysis.versus.parts import ALPHA, Difference, Slice
+from zcbench.harness.analysis.versus.result import Comparison, Versus
 from zcbench.harness.types import Estimate
 from zcbench.reports import versus_figures
 from zcbench.reports.section import Bars, Section, slug

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from zcbench.harness.analysis.frame import ScoreTable
-from zcbench.harness.analysis.versus_parts import SLICES, Difference, Slice
-from zcbench.harness.analysis.versus_result import Versus
+from zcbench.harness.analysis.versus.parts import SLICES, Difference, Slice
+from zcbench.harness.analysis.versus.result import Versus
 from zcbench.reports import svg
 from zcbench.reports.scatter import RASTER_ABOVE
 from zcbench.reports.section import Figure, slug

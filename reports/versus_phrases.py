@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from zcbench.harness.analysis.versus_parts import Difference
-from zcbench.harness.analysis.versus_result import Comparison, Sides, Versus
+from zcbench.harness.analysis.versus.parts import Difference
+from zcbench.harness.analysis.versus.result import Comparison, Sides, Versus
 from zcbench.harness.types import Estimate
 from zcbench.reports.names import benchmark_title
 from zcbench.reports.scientific import scientific

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from zcbench.harness.analysis.versus_parts import BEST, TWIN, Addition, Stability
-from zcbench.harness.analysis.versus_result import Versus
+from zcbench.harness.analysis.versus.parts import BEST, TWIN, Addition, Stability
+from zcbench.harness.analysis.versus.result import Versus
 from zcbench.reports.text import listed, number, plural
 from zcbench.reports.versus_phrases import DIGITS, cause, measured, ratio, seconds, signed, spread, standing, why
 

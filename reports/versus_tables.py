@@ -3,8 +3,8 @@
 import math
 
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
-from zcbench.harness.analysis.versus_parts import BEST, SLICES, STATISTICS, TWIN, Addition, Slice
-from zcbench.harness.analysis.versus_result import Comparison, Versus
+from zcbench.harness.analysis.versus.parts import BEST, SLICES, STATISTICS, TWIN, Addition, Slice
+from zcbench.harness.analysis.versus.result import Comparison, Versus
 from zcbench.harness.types import Estimate
 from zcbench.reports.section import Bars, Section, lower_end, slug
 from zcbench.reports.text import listed, plural

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from zcbench.harness.analysis.versus_result import Comparison, Sides, Versus
+from zcbench.harness.analysis.versus.result import Comparison, Sides, Versus
 from zcbench.reports.text import fine, interval, listed, number, plural
 from zcbench.reports.versus_phrases import (
     DIGITS,

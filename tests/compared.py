@@ -4,7 +4,7 @@ import itertools
 import math
 from dataclasses import replace
 
-from zcbench.harness.analysis.versus_parts import (
+from zcbench.harness.analysis.versus.parts import (
     BEST,
     SLICES,
     STATISTICS,
@@ -15,7 +15,7 @@ from zcbench.harness.analysis.versus_parts import (
     Standing,
     Twin,
 )
-from zcbench.harness.analysis.versus_result import Comparison, Family, Sides, Verdict, Versus
+from zcbench.harness.analysis.versus.result import Comparison, Family, Sides, Verdict, Versus
 from zcbench.harness.types import Estimate
 
 CANDIDATE = "mine"

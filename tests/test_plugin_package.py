@@ -14,8 +14,8 @@ from verbs import command
 from networks import KEY, batch, make
 from zcbench.harness import registry
 from zcbench.harness.candidate import measure
-from zcbench.harness.checking_description import needs_used
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN
+from zcbench.harness.checking.description import needs_used
+from zcbench.harness.checking.subjects import BRANCHED, CHAIN
 from zcbench.harness.store import Store
 
 PACKAGE = Path(__file__).parent / "plugin_package"

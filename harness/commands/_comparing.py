@@ -12,7 +12,7 @@ import click
 from zcbench.datasets import images
 from zcbench.datasets.truth import Target
 from zcbench.harness.analysis.frame import ScoreTable
-from zcbench.harness.analysis.versus_parts import Variation
+from zcbench.harness.analysis.versus.parts import Variation
 from zcbench.harness.commands._family import Wanted, benchmarks_in, read_stored, wanted_of
 from zcbench.harness.commands._rebuilding import rebuilt
 from zcbench.harness.commands._reporting import Studied, pair

@@ -11,9 +11,9 @@ import click
 
 from zcbench.harness.aggregate import aggregates
 from zcbench.harness.analysis.output import plain
-from zcbench.harness.analysis.versus import compare
-from zcbench.harness.analysis.versus_json import to_json
-from zcbench.harness.analysis.versus_result import Comparison
+from zcbench.harness.analysis.versus.as_json import to_json
+from zcbench.harness.analysis.versus.compare import compare
+from zcbench.harness.analysis.versus.result import Comparison
 from zcbench.harness.commands._comparing import Compared
 from zcbench.harness.commands._reporting import provenance_of
 from zcbench.harness.commands._studying import Statistics

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import click
 
-from zcbench.harness.checking import Examination, Finding, check
+from zcbench.harness.checking.check import Examination, Finding, check
 from zcbench.harness.commands import _options
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.registry import select

@@ -13,9 +13,9 @@ from zcbench.harness.analysis.information import gains
 from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.ranks import dense
 from zcbench.harness.analysis.study import analyse
-from zcbench.harness.analysis.versus import compare
-from zcbench.harness.analysis.versus_json import to_json
-from zcbench.harness.analysis.versus_parts import BEST, Variation
+from zcbench.harness.analysis.versus.as_json import to_json
+from zcbench.harness.analysis.versus.compare import compare
+from zcbench.harness.analysis.versus.parts import BEST, Variation
 from zcbench.harness.errors import ZcbenchError
 
 RESAMPLES = 30

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zcbench.harness.analysis.versus import compare
-from zcbench.harness.analysis.versus_json import to_json
-from zcbench.harness.analysis.versus_parts import Addition, Variation
-from zcbench.harness.analysis.versus_verdict import adds_something
+from zcbench.harness.analysis.versus.as_json import to_json
+from zcbench.harness.analysis.versus.compare import compare
+from zcbench.harness.analysis.versus.parts import Addition, Variation
+from zcbench.harness.analysis.versus.verdict import adds_something
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate
 

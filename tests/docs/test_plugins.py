@@ -17,10 +17,10 @@ from verbs import command
 from zcbench.datasets import registry as of_benchmarks
 from zcbench.harness import passes
 from zcbench.harness import registry as of_metrics
-from zcbench.harness.checking_contracts import same_in_company
-from zcbench.harness.checking_description import needs_used
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN
-from zcbench.harness.checking_trial import Trial
+from zcbench.harness.checking.contracts import same_in_company
+from zcbench.harness.checking.description import needs_used
+from zcbench.harness.checking.subjects import BRANCHED, CHAIN
+from zcbench.harness.checking.trial import Trial
 from zcbench.harness.metric_file import metrics_in
 from zcbench.harness.passes.spec import Differentiated, Procedure, Quantity, Recorded, Static
 from zcbench.reports import plugins

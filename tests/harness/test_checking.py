@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from verbs import command
 
 from zcbench.harness.candidate import NO_TIME, Result
-from zcbench.harness.checking import check
-from zcbench.harness.checking_behaviour import behaviour, waits
-from zcbench.harness.checking_contracts import independent, repeats, same_in_company, unchanged
-from zcbench.harness.checking_description import described, needs_used, travels
-from zcbench.harness.checking_outcome import has_a_value
-from zcbench.harness.checking_result import Examination, Finding
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN
-from zcbench.harness.checking_traces import settings_kept
-from zcbench.harness.checking_trial import Trial, tried
+from zcbench.harness.checking.behaviour import behaviour, waits
+from zcbench.harness.checking.check import check
+from zcbench.harness.checking.contracts import independent, repeats, same_in_company, unchanged
+from zcbench.harness.checking.description import described, needs_used, travels
+from zcbench.harness.checking.outcome import has_a_value
+from zcbench.harness.checking.result import Examination, Finding
+from zcbench.harness.checking.subjects import BRANCHED, CHAIN
+from zcbench.harness.checking.traces import settings_kept
+from zcbench.harness.checking.trial import Trial, tried
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Checked, Metric, Undefined, metric, undefined_where
 from zcbench.harness.metric_file import from_function
@@ -346,12 +346,12 @@ class Here(ThreadPoolExecutor):
 
 
 def test_a_worker_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zcbench.harness.checking_description.ProcessPoolExecutor", Here)
+    monkeypatch.setattr("zcbench.harness.checking.description.ProcessPoolExecutor", Here)
     trial = Trial(metrics()["snip"], 16)
     assert travels(trial).holds
     monkeypatch.setattr(Trial, "on", lambda self, subject: Result(random.random(), Outcome.OK, "", NO_TIME))
     assert "the same bits" in travels(trial).expected
-    monkeypatch.setattr("zcbench.harness.checking_description._elsewhere", lambda *_: 1 / 0)
+    monkeypatch.setattr("zcbench.harness.checking.description._elsewhere", lambda *_: 1 / 0)
     assert "there, ZeroDivisionError: division by zero" in travels(trial).came_out
 
 
@@ -439,15 +439,17 @@ def test_a_file_that_cannot_be_used(
 
 @pytest.mark.parametrize(
     ("need", "words"),
-    [
-        (ParamGradient, "declares one=ParamGradient: write ParamGradient(), with brackets"),
-        ("gradients", "declares one='gradients', which is no quantity"),
-        (lambda images: Logits(), "cannot be made from its parameters: KeyError: 'images'"),
-    ],
+    [(ParamGradient, "one is declared as ParamGradient, write ParamGradient()"),
+     ("gradients", "one must be declared as a quantity, not 'gradients'")],
 )  # fmt: skip
-def test_needs_that_are_none(need: object, words: str) -> None:
-    made = metric("mistaken", **SOUND, one=need)(lambda one: one)  # type: ignore[arg-type]
-    with pytest.raises(ZcbenchError, match=re.escape(words)):
+def test_a_declaration_that_is_no_quantity_is_refused_at_import(need: object, words: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)):
+        metric("mistaken", **SOUND, one=need)(lambda one: one)  # type: ignore[arg-type]
+
+
+def test_needs_that_cannot_be_made_are_told() -> None:
+    made = metric("mistaken", **SOUND, one=lambda images: Logits())(lambda one: one)  # type: ignore[arg-type]
+    with pytest.raises(ZcbenchError, match="cannot be made from its parameters: KeyError: 'images'"):
         check(made, worker=False)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from compared import CANDIDATE, comparison, estimate, versus
 
-from zcbench.harness.analysis.versus import compare
-from zcbench.harness.analysis.versus_parts import Variation
+from zcbench.harness.analysis.versus.compare import compare
+from zcbench.harness.analysis.versus.parts import Variation
 from zcbench.harness.types import Estimate
 from zcbench.reports import versus_cost, versus_differences, versus_figures, versus_tables
 from zcbench.reports.csv_tables import csv_table

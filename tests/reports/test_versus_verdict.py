@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from compared import TRUTH, comparison, estimate, versus
 
-from zcbench.harness.analysis.versus_parts import Cost, Stability, Twin
-from zcbench.harness.analysis.versus_result import Sides
+from zcbench.harness.analysis.versus.parts import Cost, Stability, Twin
+from zcbench.harness.analysis.versus.result import Sides
 from zcbench.harness.types import Estimate
 from zcbench.reports import versus_phrases as phrases
 from zcbench.reports.versus_verdict import overall, verdict_sentences

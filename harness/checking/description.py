@@ -13,9 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 import torch
 
 from zcbench.harness.candidate import Result
-from zcbench.harness.checking_result import Finding
-from zcbench.harness.checking_subjects import CHAIN
-from zcbench.harness.checking_trial import Trial, said
+from zcbench.harness.checking.result import Finding
+from zcbench.harness.checking.subjects import CHAIN
+from zcbench.harness.checking.trial import Trial, said
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.spec import Quantity, VectorOutput
@@ -30,12 +30,6 @@ def look_at_needs(metric: Metric) -> None:
     Raises:
         ZcbenchError: with the argument that is at fault.
     """
-    for name, need in metric.declared.items():
-        if isinstance(need, type):
-            raise ZcbenchError(f"{metric.name} declares {name}={need.__name__}: write {need.__name__}(), with brackets")
-        parts = need if isinstance(need, tuple) else (need,)
-        if not callable(need) and not all(isinstance(part, Quantity) for part in parts):
-            raise ZcbenchError(f"{metric.name} declares {name}={need!r:.60}, which is no quantity, see docs/plugins.md")
     try:
         metric.needs.quantities()
     except Exception as error:  # a need may be a function that a user wrote

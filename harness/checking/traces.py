@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zcbench.harness.checking_subjects import Subject
-from zcbench.harness.checking_trial import Trial
+from zcbench.harness.checking.subjects import Subject
+from zcbench.harness.checking.trial import Trial
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from zcbench.harness.candidate import Result, measure
-from zcbench.harness.checking_subjects import Subject, edge_batches, mini_batch
+from zcbench.harness.checking.subjects import Subject, edge_batches, mini_batch
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.on_copy import OnCopy

@@ -7,9 +7,9 @@ import numpy as np
 from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import why_undefined
-from zcbench.harness.analysis.versus_parts import Addition, Difference, Slice, Twin
-from zcbench.harness.analysis.versus_result import Added, Decision, Sides, Verdict
-from zcbench.harness.analysis.versus_samples import Resampled
+from zcbench.harness.analysis.versus.parts import Addition, Difference, Slice, Twin
+from zcbench.harness.analysis.versus.result import Added, Decision, Sides, Verdict
+from zcbench.harness.analysis.versus.samples import Resampled
 
 
 def verdict(

@@ -11,7 +11,7 @@ from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.intervals import FEWEST, no_estimate
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import LEFT_OUT
-from zcbench.harness.analysis.versus_parts import TWIN, Cost, Twin
+from zcbench.harness.analysis.versus.parts import TWIN, Cost, Twin
 from zcbench.harness.types import Estimate
 
 

@@ -1,13 +1,13 @@
 """What the comparison of one metric, the candidate, with the baselines finds: plain, frozen records.
 
-Every metric is signed, see ``versus_parts``, which has the records that these are made of.
+Every metric is signed, see ``parts``, which has the records that these are made of.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from zcbench.harness.analysis.ranks import Policy
-from zcbench.harness.analysis.versus_parts import (
+from zcbench.harness.analysis.versus.parts import (
     SLICES,
     STATISTICS,
     Addition,

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zcbench.harness import checking_behaviour as reported
-from zcbench.harness import checking_contracts as contracts
-from zcbench.harness.checking_description import described, look_at_needs, needs_used, travels
-from zcbench.harness.checking_outcome import has_a_value
-from zcbench.harness.checking_result import Behaviour, Examination, Finding
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN, subjects
-from zcbench.harness.checking_traces import settings_kept
-from zcbench.harness.checking_trial import Trial, tried
+from zcbench.harness.checking import behaviour as reported
+from zcbench.harness.checking import contracts
+from zcbench.harness.checking.description import described, look_at_needs, needs_used, travels
+from zcbench.harness.checking.outcome import has_a_value
+from zcbench.harness.checking.result import Behaviour, Examination, Finding
+from zcbench.harness.checking.subjects import BRANCHED, CHAIN, subjects
+from zcbench.harness.checking.traces import settings_kept
+from zcbench.harness.checking.trial import Trial, tried
 from zcbench.harness.metric import Metric
 from zcbench.harness.workers import settings
 

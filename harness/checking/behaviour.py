@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from zcbench.harness.candidate import Result, measure
-from zcbench.harness.checking_result import Behaviour
-from zcbench.harness.checking_subjects import Subject, mini_batch
-from zcbench.harness.checking_trial import Trial
+from zcbench.harness.checking.result import Behaviour
+from zcbench.harness.checking.subjects import Subject, mini_batch
+from zcbench.harness.checking.trial import Trial
 from zcbench.harness.initialise import INITIALISATIONS
 from zcbench.harness.metric import Metric
 from zcbench.harness.passes.evaluate import evaluate

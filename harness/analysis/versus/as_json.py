@@ -3,8 +3,8 @@
 import dataclasses
 import math
 
-from zcbench.harness.analysis.versus_parts import ALPHA, TWIN
-from zcbench.harness.analysis.versus_result import Comparison
+from zcbench.harness.analysis.versus.parts import ALPHA, TWIN
+from zcbench.harness.analysis.versus.result import Comparison
 
 FORMAT = 1
 """Version of the layout."""
@@ -13,7 +13,7 @@ FORMAT = 1
 def to_json(comparison: Comparison) -> dict[str, object]:
     """Return the comparison as dictionaries, lists, texts and numbers, without anything that ``json`` cannot write.
 
-    The names are those of the records in ``versus_result`` and ``versus_parts``, properties such as
+    The names are those of the records in ``result`` and ``parts``, properties such as
     ``Difference.side`` included. NaN and infinities become None. Written with ``json.dumps`` it is the same text for
     the same scores and seconds, in whatever order they came.
     """

@@ -10,9 +10,9 @@ from zcbench.harness.analysis.dependent import kendall_left_out, p_of_difference
 from zcbench.harness.analysis.holm import holm
 from zcbench.harness.analysis.intervals import no_estimate, percentile
 from zcbench.harness.analysis.ranks import why_undefined
-from zcbench.harness.analysis.versus_parts import SLICES, STATISTICS, Difference, Slice, Standing, Statistic
-from zcbench.harness.analysis.versus_result import Family
-from zcbench.harness.analysis.versus_samples import Resampled, Rows
+from zcbench.harness.analysis.versus.parts import SLICES, STATISTICS, Difference, Slice, Standing, Statistic
+from zcbench.harness.analysis.versus.result import Family
+from zcbench.harness.analysis.versus.samples import Resampled, Rows
 from zcbench.harness.types import Estimate
 
 _LEFT_OUT = {"spearman": spearman_left_out, "kendall": kendall_left_out}

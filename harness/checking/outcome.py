@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 
 from zcbench.harness.candidate import Result
-from zcbench.harness.checking_result import Finding
-from zcbench.harness.checking_subjects import BRANCHED, CHAIN, Subject
-from zcbench.harness.checking_trial import Trial, calls, listed
+from zcbench.harness.checking.result import Finding
+from zcbench.harness.checking.subjects import BRANCHED, CHAIN, Subject
+from zcbench.harness.checking.trial import Trial, calls, listed
 from zcbench.harness.metric import Checked
 from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.types import Outcome

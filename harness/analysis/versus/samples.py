@@ -11,7 +11,7 @@ from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import LEFT_OUT, tenth, top_slice
 from zcbench.harness.analysis.resample import WeightedRanks, with_resamples
 from zcbench.harness.analysis.resampled_tau import ResampledTau
-from zcbench.harness.analysis.versus_parts import CONTROLS, Slice
+from zcbench.harness.analysis.versus.parts import CONTROLS, Slice
 from zcbench.harness.errors import ZcbenchError, unknown
 
 BLOCK = 64

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from zcbench.harness.candidate import measure
-from zcbench.harness.checking_result import Finding
-from zcbench.harness.checking_subjects import CHAIN, Subject
-from zcbench.harness.checking_traces import differences, function_leaves, print_of, settings_now
-from zcbench.harness.checking_trial import Trial, calls, listed, said, writes_in_place
+from zcbench.harness.checking.result import Finding
+from zcbench.harness.checking.subjects import CHAIN, Subject
+from zcbench.harness.checking.traces import differences, function_leaves, print_of, settings_now
+from zcbench.harness.checking.trial import Trial, calls, listed, said, writes_in_place
 from zcbench.harness.registry import select
 from zcbench.harness.types import Outcome
 

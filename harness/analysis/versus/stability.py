@@ -10,7 +10,7 @@ from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.intervals import no_estimate, percentile
 from zcbench.harness.analysis.ranks import LEFT_OUT, Codes, Policy, dense, why_undefined, with_policy
 from zcbench.harness.analysis.resample import WeightedRanks, with_resamples
-from zcbench.harness.analysis.versus_parts import Stability, Variation
+from zcbench.harness.analysis.versus.parts import Stability, Variation
 from zcbench.harness.errors import ZcbenchError
 
 BLOCK = 64

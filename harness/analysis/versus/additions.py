@@ -10,8 +10,8 @@ from zcbench.harness.analysis.information import gains
 from zcbench.harness.analysis.intervals import no_estimate, percentile
 from zcbench.harness.analysis.partial_ranks import partial_given
 from zcbench.harness.analysis.ranks import why_undefined
-from zcbench.harness.analysis.versus_parts import BEST, CONTROLS, Addition
-from zcbench.harness.analysis.versus_samples import TRUTH, Resampled
+from zcbench.harness.analysis.versus.parts import BEST, CONTROLS, Addition
+from zcbench.harness.analysis.versus.samples import TRUTH, Resampled
 from zcbench.harness.types import Estimate
 
 

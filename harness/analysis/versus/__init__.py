@@ -1,0 +1,1 @@
+"""One metric, the candidate, against baselines: from score tables to differences, additions, twins and a verdict."""
