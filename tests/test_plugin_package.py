@@ -101,7 +101,7 @@ def test_it_is_listed(installed: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_it_is_checked_by_name(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On two small networks, in this process: the workers have shown already that it can be sent."""
     monkeypatch.setattr("zcbench.harness.checking.subjects", lambda: (CHAIN, BRANCHED) * 2)
-    monkeypatch.setattr("zcbench.harness.checking.travels", needs_used)
+    monkeypatch.setattr("zcbench.harness.checking.check.travels", needs_used)
     assert command("check", "sign_agreement") == 0
 
 

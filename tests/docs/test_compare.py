@@ -56,7 +56,7 @@ def test_the_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, plain, named = (comparison_in(place / name) for name in ("log_step", "spread", "swap"))
     assert (first["candidate"], first["baselines"]) == ("log_step", ["nwot", "snip"])
     assert {s["kind"] for v in first["versus"] for s in v["stability"]} == {"seed", "batch size", "initialisation"}
-    assert first["sentences"][0]["text"] in printed[0]
+    assert first["sentences"][0]["text"] in " ".join(printed[0].split())
     assert plain["metric"]["outside_of_shared_passes"] is True
     assert plain["baselines"] == ["flops", "log_step", "nwot", "params", "snip"]
     assert "outside of the shared passes" in (place / "spread" / "index.html").read_text()

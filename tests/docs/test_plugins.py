@@ -61,7 +61,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def small_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check on two small networks and in this process."""
     monkeypatch.setattr("zcbench.harness.checking.subjects", lambda: (CHAIN, BRANCHED) * 2)
-    monkeypatch.setattr("zcbench.harness.checking.travels", needs_used)
+    monkeypatch.setattr("zcbench.harness.checking.check.travels", needs_used)
 
 
 def test_the_first_metric(here: Path, small_checks: None, capsys: pytest.CaptureFixture[str]) -> None:
