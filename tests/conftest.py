@@ -28,6 +28,19 @@ def one_cell_a_stage() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def small_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``check`` try the contracts on two small networks and in this process; slow tests try them on all.
+
+    What starts no worker process looks at what is used twice, so that the number of contracts stays.
+    """
+    from zcbench.harness.checking.description import needs_used  # here, since it takes seconds and few tests need it
+    from zcbench.harness.checking.subjects import BRANCHED, CHAIN
+
+    monkeypatch.setattr("zcbench.harness.checking.check.subjects", lambda: (CHAIN, BRANCHED) * 2)
+    monkeypatch.setattr("zcbench.harness.checking.check.travels", needs_used)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real tables and fixtures; the test is skipped where there is none."""

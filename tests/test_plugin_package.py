@@ -14,8 +14,6 @@ from verbs import command
 from networks import KEY, batch, make
 from zcbench.harness import registry
 from zcbench.harness.candidate import measure
-from zcbench.harness.checking.description import needs_used
-from zcbench.harness.checking.subjects import BRANCHED, CHAIN
 from zcbench.harness.store import Store
 
 PACKAGE = Path(__file__).parent / "plugin_package"
@@ -98,10 +96,8 @@ def test_it_is_listed(installed: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "sign_agreement" not in registry.groups()["literature"]
 
 
-def test_it_is_checked_by_name(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On two small networks, in this process: the workers have shown already that it can be sent."""
-    monkeypatch.setattr("zcbench.harness.checking.subjects", lambda: (CHAIN, BRANCHED) * 2)
-    monkeypatch.setattr("zcbench.harness.checking.check.travels", needs_used)
+def test_it_is_checked_by_name(installed: Path, small_checks: None) -> None:
+    """The workers have shown already that it can be sent."""
     assert command("check", "sign_agreement") == 0
 
 

@@ -58,7 +58,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_commands_on_embedded_data(place: Path, one_cell_a_stage: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_on_embedded_data(
+    place: Path, one_cell_a_stage: None, small_checks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In this process and on smaller networks: what the lines print and write hangs on neither."""
     monkeypatch.delenv("ZCBENCH_DATA", raising=False)
     for line in VERBS:

@@ -3,6 +3,7 @@
 import os
 import pkgutil
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -18,8 +19,7 @@ from zcbench.datasets import registry as of_benchmarks
 from zcbench.harness import passes
 from zcbench.harness import registry as of_metrics
 from zcbench.harness.checking.contracts import same_in_company
-from zcbench.harness.checking.description import needs_used
-from zcbench.harness.checking.subjects import BRANCHED, CHAIN
+from zcbench.harness.checking.subjects import CHAIN
 from zcbench.harness.checking.trial import Trial
 from zcbench.harness.metric_file import metrics_in
 from zcbench.harness.passes.spec import Differentiated, Procedure, Quantity, Recorded, Static
@@ -57,29 +57,44 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def small_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check on two small networks and in this process."""
-    monkeypatch.setattr("zcbench.harness.checking.subjects", lambda: (CHAIN, BRANCHED) * 2)
-    monkeypatch.setattr("zcbench.harness.checking.check.travels", needs_used)
-
-
-def test_the_first_metric(here: Path, small_checks: None, capsys: pytest.CaptureFixture[str]) -> None:
-    """From ``new`` to a verdict page; its own test runs the contracts on all networks."""
+def test_the_first_metric(
+    here: Path, small_checks: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From ``new`` to a verdict page; the metric's own tests are called here, so on two small networks as well."""
     new, own_test, check, compare = COMMANDS[:4]
     assert command(*shlex.split(new)[1:]) == 0
-    assert own_test.startswith("python -m pytest ")
-    done = subprocess.run(
-        [sys.executable, *shlex.split(own_test)[1:]], cwd=here, capture_output=True, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as all tests here: two threads only wait for each other
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    (path,) = after_pytest(own_test)
+    with monkeypatch.context() as importing:
+        importing.syspath_prepend(here)
+        tests = {k: v for k, v in runpy.run_path(path).items() if k.startswith("test_")}
+    del sys.modules["my_metric"]  # no other test is to find it
+    assert len(tests) == 4
+    for test in tests.values():
+        test()
     assert command(*shlex.split(check)[1:]) == 0
     assert "my_metric: all 8 contracts hold" in capsys.readouterr().out
     assert command(*shlex.split(compare)[1:], *QUICK["compare"]) == 0
     assert "my_metric (version 1)" in capsys.readouterr().out
     assert (here / "zcbench-compare" / "index.html").stat().st_size > 10_000
+
+
+def after_pytest(line: str) -> list[str]:
+    words = shlex.split(line)
+    assert words[:3] == ["python", "-m", "pytest"]
+    return words[3:]
+
+
+@pytest.mark.slow
+def test_the_metrics_own_test_as_the_page_runs_it(here: Path) -> None:
+    """In a process of its own, on all networks."""
+    if not (here / "my_metric.py").exists():
+        assert command("new", "metric", "my_metric") == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *after_pytest(COMMANDS[1])], cwd=here, capture_output=True, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as all tests here: two threads only wait for each other
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
 
 
 @pytest.mark.slow
