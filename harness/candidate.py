@@ -15,6 +15,7 @@ from zcbench.harness.passes.evaluate import Evaluation, evaluate
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch, Origin
 from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Recorded
+from zcbench.harness.settings import kept
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture, Outcome, Recipe, Score, Seconds
 
@@ -140,7 +141,8 @@ def _together(
     for metric in metrics:
         with evaluation.clock.measure(metric.key):
             try:
-                value = metric(evaluation.values)
+                with kept():  # what one metric sets must not reach the next
+                    value = metric(evaluation.values)
                 computed[metric.key] = value if isinstance(value, Checked) else Checked(value, ())
             except Undefined as reason:
                 reasons[metric.key] = str(reason)

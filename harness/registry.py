@@ -17,6 +17,7 @@ from zcbench.harness.aggregate import aggregates
 from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.metric import Metric, ParameterValue
 from zcbench.harness.metric_file import metrics_in
+from zcbench.harness.settings import kept
 
 ENTRY_POINTS = "zcbench.metrics"
 
@@ -71,9 +72,12 @@ def _offered(entry: EntryPoint) -> tuple[list[Metric], str]:
     An entry point names a metric, a list of metrics, or a module.
     """
     try:
-        loaded: Any = entry.load()
+        with kept() as changed:
+            loaded: Any = entry.load()
     except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and must not take the program with it
         return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if changed:
+        return [], f"it changes {' and '.join(changed)}, and with it the scores of all metrics"
     values = vars(loaded).values() if ismodule(loaded) else loaded if isinstance(loaded, list | tuple) else [loaded]
     offered = [value for value in values if isinstance(value, Metric)]
     return offered, "" if offered else "it is no metric: decorate the function with @metric or @from_function"

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.settings import kept
 
 _DESCRIPTIVE = frozenset({"cite", "caveats"})
 """Arguments of ``@metric`` that are words for people."""
@@ -23,7 +24,8 @@ def module_of(path: Path) -> ModuleType:
 
     Raises:
         MissingFileError: if there is no such file.
-        ZcbenchError: if it cannot be imported, with the line where that failed.
+        ZcbenchError: if it cannot be imported, with the line where that failed, or changes settings of PyTorch, which
+            are put back.
     """
     path = path.resolve()
     name = f"zcbench_file_{path.stem}_{hashlib.sha256(str(path).encode() + _read(path)).hexdigest()[:12]}"
@@ -36,13 +38,20 @@ def module_of(path: Path) -> ModuleType:
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        with kept() as changed:
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a user's file may fail in any way
         del sys.modules[name]
         raise ZcbenchError(f"{path} cannot be imported: {where(error, path)}") from error
     finally:
         if str(path.parent) in sys.path:  # the file may have tidied up itself
             sys.path.remove(str(path.parent))
+    if changed:
+        del sys.modules[name]
+        raise ZcbenchError(
+            f"{path} changes {' and '.join(changed)} when it is imported, and with it the scores of all metrics: "
+            "leave that out"
+        )
     return module
 
 

@@ -15,6 +15,7 @@ import torch
 from zcbench.harness.initialise import seeded
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.spec import Passes, Procedure
+from zcbench.harness.settings import kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class OnCopy(Procedure):
     The function gets a deep copy of the network in training mode, its parameters without gradients, and copies of
     the mini-batch, inputs [N, c, h, w] laid out channels first. It may change all of them. The global random
     generators are seeded from initialisation, its seed and the architecture before the call, and are afterwards what
-    they were, so what the function draws repeats.
+    they were, so what the function draws repeats. So are the settings of PyTorch.
 
     Attributes:
         name: the metric's name, which its draws are seeded with.
@@ -58,7 +59,7 @@ class OnCopy(Procedure):
         for parameter in network.parameters():
             parameter.grad = None
         inputs = run.batch.inputs.clone(memory_format=torch.contiguous_format)
-        with reproducible(*run.key, "on copy", self.name):
+        with kept(), reproducible(*run.key, "on copy", self.name):
             returned = self.function(network, inputs, run.batch.targets.clone())
         return _number(self.name, returned).to(run.batch.inputs.device, torch.float64)
 

@@ -241,3 +241,48 @@ def test_seeds_may_start_elsewhere(tmp_path: Path) -> None:
         frame = store.frame()
     assert sorted(frame["init_seed"].unique()) == [0, 1, 2, 3]
     assert len(frame) == 8
+
+
+SETTING = {
+    "default dtype": ("torch.set_default_dtype(torch.float64)", "torch's default dtype"),
+    "threads": ("torch.set_num_threads(3)", "torch's number of threads"),
+    "no gradients": ("torch.set_grad_enabled(False)", "whether torch keeps gradients"),
+    "device": ("torch.set_default_device('meta')", "torch's default device"),
+    "a layer": ("torch.nn.ReLU.forward = lambda self, x: x", "the forward of every ReLU"),
+    "a function": ("torch.nn.functional.relu = lambda x, inplace=False: 2 * x", "torch.nn.functional.relu"),
+    "all modules": ("torch.nn.Module.__call__ = lambda self, x: x", "what calling a module does"),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), SETTING.values(), ids=SETTING)
+def test_no_file_changes_the_scores_of_other_metrics(
+    tmp_path: Path, line: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = registry.select("snip,grasp,zen")
+    alone = {k: r.value for k, r in measure(make("plain"), batch(), chosen, key=KEY).items()}
+    Path("late.py").write_text(f"import torch\ndef late(network, inputs, targets):\n    {line}\n    return 1.0\n")
+    together = measure(make("plain"), batch(), [*registry.select("late.py"), *chosen], key=KEY)
+    assert {k: together[k].value for k in alone} == alone
+    assert together["late"].value == 1.0
+    Path("early.py").write_text(f"import torch\n{line}\ndef early(network, inputs, targets):\n    return 1.0\n")
+    with pytest.raises(ZcbenchError, match=f"early.py changes {told} when it is imported"):
+        registry.select("early.py")
+    assert {k: r.value for k, r in measure(make("plain"), batch(), chosen, key=KEY).items()} == alone
+
+
+def test_a_setting_does_not_reach_the_next_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process the next network is built while metrics run, but not beside code of somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    Path("late.py").write_text(
+        "import time\nimport torch\ndef late(network, inputs, targets):\n    torch.set_default_dtype(torch.float64)\n"
+        "    time.sleep(0.3)\n    return 1.0\n"
+    )
+    for store, metrics in (("a.sqlite", "l2_norm"), ("b.sqlite", "late.py,l2_norm")):
+        assert command("score", "--metrics", metrics, "--store", store, *FAST) == 0
+    values = []
+    for name in ("a.sqlite", "b.sqlite"):
+        with Store(Path(name), create=False) as store:
+            frame = store.frame()
+        values.append(frame[frame["metric"] == "l2_norm"].set_index("architecture")["value"])
+    assert values[0].equals(values[1])

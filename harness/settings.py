@@ -1,0 +1,91 @@
+"""What code can set for the whole program, seen and put back: no metric may change the scores of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+LAYERS = (
+    nn.Module, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d, nn.MaxPool2d,
+    nn.AdaptiveAvgPool2d, nn.Sequential, nn.Identity, nn.Dropout,
+)  # fmt: skip
+"""Layers of which networks are made; their ``forward`` can be replaced for all networks at once."""
+
+_FUNCTIONS = (
+    (functional, ("batch_norm", "conv2d", "cross_entropy", "linear", "relu")),
+    (torch.autograd, ("backward", "grad")),
+    (torch, ("manual_seed", "rand", "randn", "relu", "zeros")),
+    (torch.Tensor, ("backward",)),
+)
+"""Functions that passes and initialisations call, by where they are looked up."""
+
+Setting = tuple[Callable[[], Any], Callable[[Any], Any]]
+"""How to read it, and how to set it."""
+
+
+def _attribute(owner: Any, name: str) -> Setting:
+    # As it stands in the class itself: bound and inherited functions compare unequal to what was set.
+    return lambda: vars(owner).get(name), lambda value: _put(owner, name, value)
+
+
+def _put(owner: Any, name: str, value: Any) -> None:
+    if value is None:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, value)
+
+
+def _settings() -> dict[str, Setting]:
+    backends = torch.backends
+    found: dict[str, Setting] = {
+        "torch's default dtype": (torch.get_default_dtype, torch.set_default_dtype),
+        "torch's default device": (lambda: str(torch.get_default_device()), _put_device),
+        "whether torch keeps gradients": (torch.is_grad_enabled, torch.set_grad_enabled),
+        "torch's number of threads": (torch.get_num_threads, torch.set_num_threads),
+        "torch's choice of deterministic algorithms": (
+            torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms,
+        ),
+        "the precision of matrix products": (
+            torch.get_float32_matmul_precision, torch.set_float32_matmul_precision,
+        ),
+        "whether cuDNN is used": _attribute_of(backends.cudnn, "enabled"),
+        "whether cuDNN tries algorithms out": _attribute_of(backends.cudnn, "benchmark"),
+        "whether cuDNN is deterministic": _attribute_of(backends.cudnn, "deterministic"),
+        "whether oneDNN is used": _attribute_of(backends.mkldnn, "enabled"),
+    }  # fmt: skip
+    found |= {f"the forward of every {kind.__name__}": _attribute(kind, "forward") for kind in LAYERS}
+    found |= {"what calling a module does": _attribute(nn.Module, "__call__")}
+    found |= {f"{owner.__name__}.{name}": _attribute(owner, name) for owner, names in _FUNCTIONS for name in names}
+    return found
+
+
+def _put_device(device: str) -> None:
+    torch.set_default_device(None if device == "cpu" else device)
+
+
+def _attribute_of(owner: Any, name: str) -> Setting:
+    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+
+SETTINGS = _settings()
+"""By what they are called in messages."""
+
+
+@contextmanager
+def kept() -> Iterator[list[str]]:
+    """Put back what is set inside, also if it raises; give the names of what had to be put back, once it is over."""
+    before = {name: read() for name, (read, _) in SETTINGS.items()}
+    changed: list[str] = []
+    try:
+        yield changed
+    finally:
+        for name, value in before.items():
+            read, put = SETTINGS[name]
+            if read() != value:
+                changed.append(name)
+                put(value)
