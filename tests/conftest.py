@@ -2,18 +2,37 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
-from zcbench.datasets.nasbench201 import network
+from zcbench.datasets.nasbench201 import analog, network
+from zcbench.datasets.truth import TruthTable
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Two threads for one small operation cost more than they bring, and much more on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def embedded_truth_once() -> Iterator[None]:
+    """Read the embedded accuracies once in a process instead of in every verb: it takes most of a second.
+
+    A path is read each time: tests of the reading itself name it.
+    """
+    read = analog.read
+    kept = cache(read)
+
+    def once(path: Path | None = None) -> TruthTable:
+        return kept(analog.data_file()) if path is None else read(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analog, "read", once)
+        yield
 
 
 @pytest.fixture(scope="module")

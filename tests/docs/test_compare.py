@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import tomllib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from compared import BASELINES, comparison, versus
 from verbs import command
 
-from zcbench.datasets.nasbench201 import analog
 from zcbench.harness.metric_file import metrics_in
 from zcbench.reports.versus import verdict_sentences
 
@@ -41,13 +39,7 @@ QUICK = ["--workers", "1", "--resamples", "50"]
 """Settings that change no sentence's words, in place of two processes and a thousand resamples."""
 
 
-@pytest.fixture
-def truth_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded truth takes a second to read; three commands read it."""
-    monkeypatch.setattr(analog, "read", cache(analog.read))
-
-
-@pytest.mark.usefixtures("truth_once", "one_cell_a_stage")
+@pytest.mark.usefixtures("one_cell_a_stage")
 def test_the_commands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = []
     for line in COMMANDS:
