@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zcbench.harness.errors import ZcbenchError, did_you_mean
 from zcbench.harness.metric import Metric
@@ -53,29 +53,55 @@ def from_function(function: Callable[..., Any]) -> Metric:
 
     Args:
         function: takes a network in training mode, inputs [N, c, h, w] and classes int64 [N]; returns one number.
+
+    Raises:
+        ZcbenchError: for a function that takes something else, or an attribute of another type.
     """
     name = function.__name__
+    _check_signature(function)
 
     def value(returned: Any) -> Any:
         return returned
 
     value.__module__, value.__qualname__ = function.__module__, function.__qualname__
     return Metric(
-        name=name, version=int(getattr(function, "version", 1)), function=value,
-        cite=str(getattr(function, "cite", f"the function {name}")),
-        caveats=str(getattr(function, "caveats", PLAIN)),
-        higher_is_better=bool(getattr(function, "higher_is_better", True)),
+        name=name, version=_said(function, "version", 1), function=value,
+        cite=_said(function, "cite", f"the function {name}"), caveats=_said(function, "caveats", PLAIN),
+        higher_is_better=_said(function, "higher_is_better", True),
         parameters={}, defaults={}, declared={"returned": OnCopy(name=name, function=function)},
     )  # fmt: skip
 
 
-def metrics_in(path: Path, name: str | None = None) -> list[Metric]:
+T = TypeVar("T", int, bool, str)
+
+
+def _said(function: Callable[..., Any], attribute: str, otherwise: T) -> T:
+    """Return an attribute of a function, of exactly the type that it should have."""
+    found = getattr(function, attribute, otherwise)
+    if type(found) is type(otherwise) and (type(found) is not int or found >= 1):
+        return found
+    wanted = {int: "a whole number of 1 or more", bool: "True or False", str: "a text"}[type(otherwise)]
+    raise ZcbenchError(f"{function.__name__}.{attribute} must be {wanted}, not {found!r:.60}")
+
+
+def _check_signature(function: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called with network, inputs and targets alone."""
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise ZcbenchError(f"{function.__name__} must return a number when it is called: leave out async and yield")
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError as error:
+        raise ZcbenchError(f"{function.__name__} must take network, inputs and targets: {error}") from error
+
+
+def metrics_in(path: Path, name: str | None = None, *, required: bool = True) -> list[Metric]:
     """Return the metrics of a file, or the one of this name in it.
 
     Args:
         path: a Python file.
         name: name of a metric, or of a variable or function in the file; None for all metrics, and where there is
             none, for all public functions that take ``network, inputs, targets``.
+        required: whether there has to be one.
 
     Raises:
         MissingFileError: if there is no such file.
@@ -94,7 +120,7 @@ def metrics_in(path: Path, name: str | None = None) -> list[Metric]:
         chosen: dict[str, Any] = {next((k for k, v in found.items() if v is by_name[name]), name): by_name[name]}
     else:
         chosen = {**found} or {**plain}
-    if not chosen:
+    if not chosen and required:
         raise ZcbenchError(
             f"{path} has no metric: decorate a function with @metric, or define one as "
             "def my_metric(network, inputs, targets) -> float"

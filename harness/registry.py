@@ -28,8 +28,8 @@ NAS_BENCH_SUITE_ZERO = (
 """The thirteen metrics of NAS-Bench-Suite-Zero (Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230)."""
 
 
-_included: dict[Path, None] = {}
-"""Files that were added by ``include``, in the order in which they were."""
+_included: dict[Path, bool] = {}
+"""Files that were added by ``include``, in the order in which they were, and whether they must have a metric."""
 
 
 @cache
@@ -54,8 +54,8 @@ def metrics() -> dict[str, Metric]:
     found = dict(builtin())
     for entry in entry_points(group=ENTRY_POINTS):
         _add(found, _offered(entry)[0], entry.value)
-    for path in _included:
-        _add(found, metrics_in(path), str(path))
+    for path, required in _included.items():
+        _add(found, metrics_in(path, required=required), str(path))
     return dict(sorted(found.items()))
 
 
@@ -87,7 +87,8 @@ def include(path: Path) -> list[Metric]:
     """Add the metrics of a file, or of all files of a folder, for this process.
 
     Args:
-        path: a Python file; or a folder, of which files whose names begin with ``_`` or ``test_`` are left out.
+        path: a Python file; or a folder, of which files whose names begin with ``_`` or ``test_`` and files without
+            a metric are left out.
 
     Raises:
         MissingFileError: if it does not exist.
@@ -98,12 +99,12 @@ def include(path: Path) -> list[Metric]:
     files = [path]
     if path.is_dir():
         files = sorted(f for f in path.glob("*.py") if not f.name.startswith(("_", "test_")))
-    new = {file.resolve(): None for file in files if file.resolve() not in _included}
+    new = {file.resolve(): file == path for file in files if file.resolve() not in _included}
     _included.update(new)
     metrics.cache_clear()
     try:
         metrics()
-        return [metric for file in files for metric in metrics_in(file)]
+        return [metric for metric in metrics().values() if metric.source is not None and metric.source.path in new]
     except ZcbenchError:
         exclude(*new)
         raise

@@ -70,10 +70,24 @@ def where(error: BaseException, path: Path) -> str:
 
 
 def code_digest(path: Path) -> str:
-    """Return sixteen hexadecimal digits that identify the code of a file, not its layout.
+    """Return sixteen hexadecimal digits that identify the code of a file and of the neighbours that it imports.
 
-    Comments, docstrings, formatting, citation and caveats do not count. What the file imports does not either.
+    Comments, docstrings, formatting, citation and caveats do not count. Modules count that lie beside the file, and
+    what these import beside it; installed packages do not.
     """
+    total, waiting, seen = hashlib.sha256(), [path.resolve()], set[Path]()
+    while waiting:
+        file = waiting.pop(0)
+        if file not in seen:
+            seen.add(file)
+            tree = _tree(file)
+            total.update(ast.unparse(tree).encode())
+            waiting += _neighbours(tree, path.resolve().parent)
+    return total.hexdigest()[:16]
+
+
+def _tree(path: Path) -> ast.Module:
+    """Return the code of a file without what is for people."""
     try:
         tree = ast.parse(_read(path))
     except (SyntaxError, ValueError) as error:
@@ -83,7 +97,20 @@ def code_digest(path: Path) -> str:
             node.body = [child for child in node.body if not _is_text(child)] or [ast.Pass()]
         if isinstance(node, ast.Call):
             node.keywords = [k for k in node.keywords if k.arg not in _DESCRIPTIVE]
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return tree
+
+
+def _neighbours(tree: ast.Module, folder: Path) -> list[Path]:
+    """Return the files of a folder that some code imports by their names."""
+    names: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= dict.fromkeys(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    paths = [folder.joinpath(*name.split(".")) for name in names]
+    tried = [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py")]
+    return [file for file in tried if file.is_file()]
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from zcbench.harness.replace import write_text
 from zcbench.harness.store import Store
 from zcbench.reports import files, versus
 from zcbench.reports.section import slug
+from zcbench.reports.text import listed
 
 FORMAT = 1
 """Version of the JSON's layout."""
@@ -33,14 +35,56 @@ SEED = 0
 """Of the resamples."""
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A metric or an aggregate that is compared.
+
+    Attributes:
+        key: its name, with parameters.
+        version: its version.
+        higher_is_better: whether a high score is meant to be good.
+        cite: the citation.
+        code: digest of its code, empty where it comes with zcbench.
+        alone: whether it runs outside of the shared passes.
+        file: the user's file that it is from.
+        metrics: what is scored for it: itself, or the components of an aggregate.
+    """
+
+    key: str
+    version: int
+    higher_is_better: bool
+    cite: str
+    code: str
+    alone: bool
+    file: Path | None
+    metrics: tuple[Metric, ...]
+
+    @classmethod
+    def named(cls, text: str) -> tuple[Candidate, ...]:
+        """Return what a text names: an aggregate, or one metric or several.
+
+        Raises:
+            MissingFileError: for a file that is not there.
+            ZcbenchError: for a name that is not known.
+        """
+        metrics, made = select(text), aggregates().get(text)
+        if made is not None:
+            return (cls(made.name, made.version, True, made.cite, "", False, None, tuple(metrics)),)
+        return tuple(
+            cls(m.key, m.version, m.higher_is_better, m.cite, digest_of(m), _alone(m),
+                None if m.source is None else m.source.path, (m,))
+            for m in metrics
+        )  # fmt: skip
+
+
 def write(
-    candidates: Sequence[Metric], against: str, found: Compared, store: Store, how: Statistics, out: Path, *,
+    candidates: Sequence[Candidate], against: str, found: Compared, store: Store, how: Statistics, out: Path, *,
     title: str | None,
 ) -> list[Path]:
     """Compare every candidate, print its verdicts, and write compare.json and a page for each.
 
     Args:
-        candidates: the metrics in question.
+        candidates: what is in question.
         against: the baselines, as they were named; empty: all that was read.
         found: the scores.
         store: where they are from.
@@ -58,7 +102,7 @@ def write(
             found.tables, candidate.key, _baselines(candidates, against, found), undefined=how.policy,
             resamples=how.resamples, seed=SEED, stability=found.variations,
         )  # fmt: skip
-        alone, notes = _alone(candidate), _notes(candidate)
+        alone, notes = candidate.alone, _notes(candidate)
         sentences = versus.verdict_sentences(comparison, alone=alone)
         data = versus.VersusInput(
             comparison, title or "", facts=(("Candidate", _described(candidate)),), notes=notes,
@@ -88,9 +132,9 @@ def _say(comparison: Comparison, sentences: Sequence[versus.VerdictText], notes:
         click.echo(f"{paragraph}\n")
 
 
-def _baselines(candidates: Sequence[Metric], against: str, found: Compared) -> tuple[str, ...]:
+def _baselines(candidates: Sequence[Candidate], against: str, found: Compared) -> tuple[str, ...]:
     """Return what the candidates are held against, with the aggregates of nothing but these."""
-    new = {metric.key for metric in candidates}
+    new = {one.key for one in candidates}
     there = {name for table in found.tables for name in table.metrics}
     named = {metric.key for metric in select(against)} if against else there
     bare = {key.partition("(")[0] for key in named - new}
@@ -98,10 +142,10 @@ def _baselines(candidates: Sequence[Metric], against: str, found: Compared) -> t
     return tuple(sorted((((named - set(aggregates())) | made) & there) - new))
 
 
-def _identity(metric: Metric) -> dict[str, Any]:
+def _identity(one: Candidate) -> dict[str, Any]:
     return {
-        "metric": metric.key, "version": metric.version, "higher_is_better": metric.higher_is_better,
-        "cite": metric.cite, "code": digest_of(metric), "outside_of_shared_passes": _alone(metric),
+        "metric": one.key, "version": one.version, "higher_is_better": one.higher_is_better, "cite": one.cite,
+        "code": one.code, "outside_of_shared_passes": one.alone,
     }  # fmt: skip
 
 
@@ -109,21 +153,22 @@ def _alone(metric: Metric) -> bool:
     return any(isinstance(quantity, OnCopy) for quantity in metric.needs.quantities())
 
 
-def _described(metric: Metric) -> str:
-    direction = "high" if metric.higher_is_better else "low"
-    return f"{metric.key}, version {metric.version}: {metric.cite}; a {direction} score is meant to be good"
+def _described(one: Candidate) -> str:
+    direction = "high" if one.higher_is_better else "low"
+    return f"{one.key}, version {one.version}: {one.cite}; a {direction} score is meant to be good"
 
 
-def _file(metric: Metric) -> dict[str, str | dict[str, str]]:
-    if metric.source is None:
-        return {}
-    return {"candidate": {"file": str(metric.source.path), "digest of its code": metric.source.digest}}
+def _file(one: Candidate) -> dict[str, str | dict[str, str]]:
+    return {} if one.file is None else {"candidate": {"file": str(one.file), "digest of its code": one.code}}
 
 
-def _notes(metric: Metric) -> tuple[str, ...]:
-    if not _alone(metric):
+def _notes(one: Candidate) -> tuple[str, ...]:
+    if len(one.metrics) > 1:
+        names = listed([metric.key for metric in one.metrics])
+        return (f"{one.key} is an aggregate of {names}: it ranks the architectures of this comparison by them.",)
+    if not one.alone:
         return ()
     return (
-        f"{metric.key} is a plain function: it ran on a copy of the network of its own, outside of the shared passes, "
+        f"{one.key} is a plain function: it ran on a copy of the network of its own, outside of the shared passes, "
         "so its cost holds every pass that it makes.",
     )

@@ -14,7 +14,7 @@ from zcbench.harness.commands._choosing import Choice
 from zcbench.harness.commands._family import Wanted
 from zcbench.harness.commands._scoring import make_folder
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.registry import select
+from zcbench.harness.registry import select, split
 from zcbench.harness.store import Store
 from zcbench.reports.text import listed
 
@@ -60,7 +60,7 @@ def command(
     """Compare a metric with baselines on the same architectures, and say in a sentence what came out.
 
     METRIC is a file with a metric (my_metric.py, or my_metric.py:name where there are several), or the name of an
-    installed one. In the file is a function decorated with @metric, or a plain function
+    installed one or of an aggregate. In the file is a function decorated with @metric, or a plain function
     my_metric(network, inputs, targets) that returns a number.
 
     \b
@@ -71,8 +71,9 @@ def command(
     given = {name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     whole = stored and "against" not in given
     baselines = "" if whole else against
-    chosen, metrics = select(",".join(candidates)), _comparing.scored(candidates, baselines)
-    new = {metric.key for metric in chosen}
+    chosen = [one for text in split(",".join(candidates)) for one in _verdicts.Candidate.named(text)]
+    own = {metric.key: metric for one in chosen for metric in one.metrics}
+    new, metrics = {one.key for one in chosen}, _comparing.scored(candidates, baselines)
     if baselines and {metric.key for metric in select(baselines)} <= new:
         raise ZcbenchError(f"there is no baseline beside {listed(sorted(new))}: name other metrics with --against")
     how = _studying.Statistics(undefined, population, resamples)
@@ -93,7 +94,7 @@ def command(
         )  # fmt: skip
     _studying.check_truth(jobs, truth, population)
     make_folder(out)
-    changed = [c for job in jobs for c in _comparing.changes(job, chosen, number=stability, folder=images)]
+    changed = [c for job in jobs for c in _comparing.changes(job, list(own.values()), number=stability, folder=images)]
     with Store(store_path) as store:
         _scoring.run_all(jobs, store, machine)
         if changed:

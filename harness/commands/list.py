@@ -69,6 +69,8 @@ def _plugins() -> None:
             except (Exception, SystemExit) as error:  # a plug-in may fail in any way
                 state = f"cannot be loaded, {type(error).__name__}: {' '.join(str(error).split())}"
             click.echo(f"{group}: {entry.name} = {entry.value}{package}; {state}")
+    if not any(entry_points(group=group) for group in PLUGINS):
+        click.echo(f"none; installed packages offer them in the entry-point groups {', '.join(PLUGINS)}")
 
 
 KINDS: dict[str, Callable[[], None]] = {

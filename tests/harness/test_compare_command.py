@@ -104,6 +104,15 @@ def test_several_candidates_have_a_page_each(place: Path, tmp_path: Path, capsys
     assert "the pages: " in capsys.readouterr().out
 
 
+def test_an_aggregate_is_judged_itself(tmp_path: Path) -> None:
+    few = ["--dataset", "digits", "--resolution", "8", "--batch-size", "4", "--sample", "4", "--resamples", "10"]
+    quick = [*few, "--workers", "1", "--stability", "0", "--target", "cifar10", "--out", str(tmp_path)]
+    assert command("compare", "az_nas", "--against", "params", *quick) == 0
+    found = only(tmp_path)
+    assert (found["candidate"], found["baselines"]) == ("az_nas", ["params"])
+    assert "az_nas is an aggregate of az_expressivity" in (tmp_path / "index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -110,6 +110,28 @@ def test_a_plain_function_may_describe_itself() -> None:
     assert measure(make("plain"), batch(), [metric], key=KEY)["mine"].value == 1.0
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value", "wanted"),
+    [("higher_is_better", "'no'", "True or False"), ("version", "'two'", "a whole number of 1 or more"),
+     ("version", "0", "a whole number of 1 or more"), ("version", "True", "a whole number"), ("cite", "3", "a text")],
+)  # fmt: skip
+def test_what_a_plain_function_says_of_itself_is_checked(
+    tmp_path: Path, attribute: str, value: str, wanted: str
+) -> None:
+    path = tmp_path / "f.py"
+    path.write_text(f"def f(network, inputs, targets):\n    return 1.0\nf.{attribute} = {value}\n")
+    with pytest.raises(ZcbenchError, match=rf"f\.{attribute} must be {wanted}"):
+        metrics_in(path)
+
+
+@pytest.mark.parametrize("kind", ["async def f(network, inputs, targets):\n    return 1.0",
+                                  "def f(network, inputs, targets):\n    yield 1.0"])  # fmt: skip
+def test_a_coroutine_is_no_metric(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "f.py").write_text(kind)
+    with pytest.raises(ZcbenchError, match="leave out async and yield"):
+        metrics_in(tmp_path / "f.py")
+
+
 def test_nan_is_undefined(tmp_path: Path) -> None:
     path = tmp_path / "f.py"
     path.write_text("def f(network, inputs, targets):\n    return float('nan')\n")
@@ -160,7 +182,8 @@ def test_unknown_names_are_told(files: Path) -> None:
         registry.select(f"{files / 'spread.py'}:sprea")
     with pytest.raises(MissingFileError, match="there is no file"):
         registry.select(str(files / "absent.py"))
-    assert [m.name for m in registry.select(f"{files / 'spread.py'}:other")] == ["other"]
+    with pytest.raises(ZcbenchError, match="other must take network, inputs and targets: too many positional"):
+        registry.select(f"{files / 'spread.py'}:other")
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
@@ -175,6 +198,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 
 def test_an_included_folder_is_taken_back(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "test_largest.py").write_text("raise SystemExit")
+    (files / "shared.py").write_text("K = 1\n")
     assert command("list", "metrics", "--include-path", str(files)) == 0
     assert "spread" in capsys.readouterr().out
     assert "spread" not in registry.metrics()
@@ -189,6 +213,22 @@ def test_comments_and_citations_are_no_code(files: Path) -> None:
     path.write_text(DECORATED.replace("max(g", "min(g"))
     assert code_digest(path) != before
     assert digest_of(registry.metrics()["snip"]) == ""
+
+
+def test_the_code_of_neighbours_counts(tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    files = {
+        "mine.py": "from near import K\nimport torch\n", "near.py": "import part.far\nK = 1\n",
+        "part/__init__.py": "", "part/far.py": "import mine\n", "other.py": "K = 1\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    digests = [code_digest(tmp_path / "mine.py")]
+    for name in ("other.py", "near.py", "part/far.py"):
+        (tmp_path / name).write_text(files[name] + "L = 2\n")
+        digests.append(code_digest(tmp_path / "mine.py"))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
 
 
 def test_changed_code_needs_a_new_version_or_a_word(
