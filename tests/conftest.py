@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from zcbench.datasets.nasbench201 import analog, network
+from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.datasets.truth import TruthTable
+from zcbench.harness.types import Architecture
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +34,19 @@ def embedded_truth_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analog, "read", once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cells_listed_once() -> Iterator[None]:
+    """Print and parse the 15,625 cells of NAS-Bench-201 once in a process: every sample of cells lists them all."""
+    listed = cache(lambda space, all_of=Space.__iter__: tuple(all_of(space)))
+
+    def again(space: Space) -> Iterator[Architecture]:
+        return iter(listed(space))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Space, "__iter__", again)
         yield
 
 

@@ -1,4 +1,5 @@
 import pickle
+import shutil
 from collections import OrderedDict
 
 import numpy as np
@@ -46,10 +47,19 @@ def columns(**changes):
     return pd.DataFrame(found | changes)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Both tables, written once; every test has a copy."""
+    made = tmp_path_factory.mktemp("written")
+    accuracies(made / "nasbench201.parquet")
+    columns().sample(frac=1, random_state=0).to_parquet(made / COLUMNS)  # the index says which row is which
+    return made
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    accuracies(tmp_path / "nasbench201.parquet")
-    columns().sample(frac=1, random_state=0).to_parquet(tmp_path / COLUMNS)  # the index says which row is which
+def folder(written, tmp_path, monkeypatch):
+    for name in ("nasbench201.parquet", COLUMNS):
+        shutil.copyfile(written / name, tmp_path / name)
     monkeypatch.setenv("ZCBENCH_DATA", str(tmp_path))
     return tmp_path
 

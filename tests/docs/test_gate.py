@@ -13,7 +13,9 @@ import click
 import pytest
 from verbs import command
 
+from zcbench.datasets.nasbench201 import network
 from zcbench.harness.commands.gate import command as gate_verb
+from zcbench.harness.gate import calibration
 from zcbench.harness.registry import exclude
 
 pytest_plugins = ["pytester"]
@@ -54,9 +56,17 @@ def record(folder: Path, *more: str) -> Path:
     return folder
 
 
+def quicken(patch: pytest.MonkeyPatch) -> None:
+    """Smaller networks, and a shorter look at the speed of the machine, for the tests that are not slow."""
+    patch.setattr(network, "CELLS_PER_STAGE", 1)
+    patch.setattr(calibration, "ROUNDS", 2)
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = record(tmp_path_factory.mktemp("gate"), "--limit", str(FEWER))
+    with pytest.MonkeyPatch.context() as patch:
+        quicken(patch)
+        folder = record(tmp_path_factory.mktemp("gate"), "--limit", str(FEWER))
     yield folder
     exclude(folder / "my_metric.py")
 
@@ -71,6 +81,7 @@ def recorded_whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def place(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(recorded)
+    quicken(monkeypatch)
     (recorded / "my_metric.py").write_text(HEALTHY)
     return recorded
 
@@ -187,7 +198,10 @@ def test_the_suite_of_the_page_is_collected(recorded: Path, pytester: pytest.Pyt
 
 
 @pytest.mark.slow
-def test_the_suite_of_the_page_passes(recorded: Path, pytester: pytest.Pytester) -> None:
+def test_the_suite_of_the_page_passes(
+    recorded: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken(monkeypatch)
     done = in_suite(recorded, pytester, "-k", "not cheap", "--zcbench-max-cost-ratio", "1000")
     done.assert_outcomes(passed=5, skipped=1, deselected=1)
 

@@ -562,7 +562,7 @@ def test_ctrl_c_during_an_import_takes_effect_after_it(run: Run, monkeypatch: py
 # Pipes
 
 
-@pytest.mark.parametrize("verb", ["list", "--help"])
+@pytest.mark.parametrize("verb", ["list", pytest.param("--help", marks=pytest.mark.slow)])
 def test_a_reader_that_leaves_early_causes_no_traceback(verb: str) -> None:
     with subprocess.Popen([*PROGRAM, verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
