@@ -87,6 +87,33 @@ def test_a_count_is_a_known_metric_even_if_it_is_no_baseline(planted):
     assert {d.baseline for d in found.differences} == {"good", "poor"}
 
 
+@pytest.mark.parametrize("policy", ["worst", "drop"])
+def test_a_copy_that_is_undefined_on_a_bad_cell_is_a_copy_that_adds_nothing(planted, policy):
+    """The rank of one cell, moved from one end to the other, must not hide it."""
+    def shrunk(worth, scores, rng):
+        scores["params"][0], worth[0] = scores["params"].max() + 1, worth.min() - 1
+        return np.where(np.arange(16) == 0, np.nan, -np.sqrt(scores["params"] + 50))
+
+    found, verdict = verdict_of(planted(shrunk, n=16), ["good", "poor"], undefined=policy)
+    assert (verdict.decision, verdict.copy_of, verdict.reversed, verdict.adds) == ("copy", "params", True, "no")
+    assert (found.nearest.correlation.value, found.nearest.correlation.n) == (-1.0, 15)
+    alone, last = found.additions[0], found.additions[-1]
+    assert (alone.names, alone.redundant, last.redundant, last.partial.n) == (("params",), True, True, 15)
+    assert found.of()[0].n == (16 if policy == "worst" else 15)
+
+
+def test_a_baseline_without_scores_is_not_the_best_for_being_ranked(planted):
+    """Undefined where the truth is low, and nearly everywhere: its rank correlation is that of the gaps."""
+    def gaps(worth, scores, rng):
+        scores["gaps"] = np.where(worth > np.quantile(worth, 0.6), worth, np.nan)
+        return worth + rng.normal(size=N)
+
+    built = planted(gaps)
+    found = verdict_of(built, ["gaps", "good"], undefined="worst")[0]
+    assert found.standing("gaps").value > found.standing("good").value
+    assert found.best == "good"
+
+
 def test_nearly_a_copy_is_one_beyond_the_limit_only(planted):
     def with_noise(scale):
         return verdict_of(planted(lambda worth, scores, rng: scores["good"] + scale * rng.normal(size=N)))

@@ -18,6 +18,13 @@ from zcbench.harness.types import Estimate
 class Additions:
     """The candidate given other metrics, the best baseline chosen anew in every resample.
 
+    Which baseline is the best, and how far the candidate leads it, follows the policy for undefined scores, as every
+    difference does. What the candidate adds rests on the architectures where all that takes part has a score of its
+    own: with ``worst``, a copy of the number of parameters that is undefined on disconnected cells would seem to add
+    to it, as these cells are bad. That is known from their being disconnected, before any metric, and would be counted
+    for every candidate that needs a pass. The policy asks how good a ranking with these cells at its end is; an
+    addition asks what the scores tell.
+
     Args:
         samples: correlations under all draws.
         baselines: names.
@@ -31,11 +38,11 @@ class Additions:
         self._eligible = tuple(i for i in there if self._may_be_best(i))
 
     def _may_be_best(self, metric: int) -> bool:
-        """Whether a baseline has a score on at least half of the candidate's architectures, and a correlation."""
+        """Whether a baseline has a score on at least half of those that the candidate has, and a correlation."""
         ours = self._samples.candidate
         rows = self._samples.rows([ours, metric])
         scores, truth = self._population.scores[:, rows], self._population.truth_codes[rows]
-        half = 2 * rows.sum() >= self._samples.rows([ours]).sum()
+        half = 2 * self._samples.own([ours, metric]).sum() >= self._samples.own([ours]).sum()
         return bool(half) and not (why_undefined(scores[ours], truth) or why_undefined(scores[metric], truth))
 
     def ask(self) -> None:
@@ -44,7 +51,7 @@ class Additions:
         for best in (None, *self._eligible):
             named = () if best is None else (best,)
             for given in (*((c,) for c in controls), named, (*controls, *named)):
-                self._samples.ask(self._samples.rows([ours, *given]), [ours, *given])
+                self._samples.ask(self._samples.own([ours, *given]), [ours, *given])
 
     @property
     def best(self) -> str:
@@ -74,7 +81,8 @@ class Additions:
             self._of_eligible(self._ours) - self._of_eligible(self._theirs), self._chosen[None], axis=0
         )[0]
         best = self._eligible[self._chosen[0]]
-        return percentile(float(apart[0]), apart[1:], n=self._n([best]), n_undefined=self._lost([best]))
+        n = int(self._samples.rows([self._samples.candidate, best]).sum())
+        return percentile(float(apart[0]), apart[1:], n=n, n_undefined=self._lost([best]))
 
     def additions(self) -> Iterator[Addition]:
         """Yield the additions: given each count, given the best baseline, and given all of these together."""
@@ -107,7 +115,7 @@ class Additions:
             at: all that is given on the data.
         """
         n, lost = self._n(at), self._lost(at)
-        rows = self._samples.rows([self._samples.candidate, *at])
+        rows = self._samples.own([self._samples.candidate, *at])
         scores, truth = self._population.scores[:, rows], self._population.truth_codes[rows]
         why = why_undefined(scores[self._samples.candidate], truth)
         if why:
@@ -125,7 +133,7 @@ class Additions:
         """Return the partial Spearman given some metrics, of which at most one is no count, float64[1 + B]."""
         ours = self._samples.candidate
         columns = [ours, TRUTH, *dict.fromkeys(controls)]
-        rows = self._samples.rows([ours, *controls])
+        rows = self._samples.own([ours, *controls])
         size = len(columns)
         pairs = {(i, j): self._samples.rho(rows, columns[i], columns[j]) for i in range(size) for j in range(i)}
         matrix = np.ones((len(next(iter(pairs.values()))), size, size))
@@ -136,7 +144,7 @@ class Additions:
     def _bits(self, at: list[int]) -> tuple[float, float, bool]:
         """Return the gain of information given metrics, the level of shuffles, and whether they determine it."""
         ours = self._samples.candidate
-        rows = self._samples.rows([ours, *at])
+        rows = self._samples.own([ours, *at])
         columns = [ours, *at]
         scores, truth = self._population.scores[columns][:, rows], self._population.truth_codes[rows]
         if why_undefined(scores[0], truth):
@@ -146,7 +154,7 @@ class Additions:
         return gain.beside_others, gain.level, gain.redundant
 
     def _n(self, metrics: Sequence[int]) -> int:
-        return int(self._samples.rows([self._samples.candidate, *metrics]).sum())
+        return int(self._samples.own([self._samples.candidate, *metrics]).sum())
 
     def _lost(self, metrics: Sequence[int]) -> int:
         return int(self._population.failed[[self._samples.candidate, *metrics]].any(axis=0).sum())

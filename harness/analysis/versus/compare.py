@@ -7,12 +7,13 @@ from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import Policy, check_policy
 from zcbench.harness.analysis.versus.additions import Additions
+from zcbench.harness.analysis.versus.costs import costs
 from zcbench.harness.analysis.versus.differences import adjusted, ask, differences, standings
 from zcbench.harness.analysis.versus.parts import Addition, Difference, Stability, Standing, Twin, Variation
 from zcbench.harness.analysis.versus.result import Comparison, Versus
 from zcbench.harness.analysis.versus.samples import Resampled, restricted
 from zcbench.harness.analysis.versus.stability import Draws, of_seeds, under_change
-from zcbench.harness.analysis.versus.twins import alike, costs
+from zcbench.harness.analysis.versus.twins import alike
 from zcbench.harness.analysis.versus.verdict import verdict
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.types import Estimate

@@ -89,7 +89,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What the candidate tells about the truth beyond other metrics, on the architectures that have all of them.
+    """What the candidate tells about the truth beyond other metrics, where all of them have a score of their own.
+
+    So it does under either policy for undefined scores, see ``additions.Additions``.
 
     Attributes:
         given: the other metrics: names, or ``BEST`` for the best baseline.
@@ -115,7 +117,7 @@ class Twin:
 
     Attributes:
         metric: the known metric: a baseline, or one of the counts.
-        correlation: Spearman's rho of the two on the architectures that have both scores (both signed).
+        correlation: Spearman's rho of the two where both have a score of their own (both signed), under either policy.
         beyond: whether its absolute value is above ``TWIN``, on at least 10 architectures: they are one metric.
         reversed: whether the correlation is negative: the candidate ranks the other way round.
     """
@@ -153,7 +155,7 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the candidate and one baseline cost, on the architectures that have the seconds of both.
+    """What the candidate and one baseline cost, on the architectures that have a score of both, with its seconds.
 
     Attributes:
         baseline: its name.
@@ -161,7 +163,7 @@ class Cost:
         ours_marginal: its median seconds beyond those of the passes that it shares with others.
         theirs_standalone: the baseline's.
         theirs_marginal: the baseline's.
-        n: architectures that have the seconds of both.
+        n: so many architectures.
     """
 
     baseline: str

@@ -61,6 +61,11 @@ def restricted(table: ScoreTable, candidate: str, baselines: Sequence[str]) -> S
     )  # fmt: skip
 
 
+def own_scores(population: Population) -> NDArray[np.bool_]:
+    """Select the scores that a metric gave itself, bool[M, A]: neither left out, nor ranked last by the policy."""
+    return np.asarray((population.scores != LEFT_OUT) & ~population.failed)
+
+
 @dataclass
 class _Group:
     """The metrics whose correlations are wanted on the same architectures.
@@ -105,9 +110,13 @@ class Resampled:
         return (TRUTH, self.candidate, *self.controls)
 
     def rows(self, metrics: Iterable[int], slice_: Slice = "all") -> Rows:
-        """Select the architectures of a slice that have the scores of all these metrics."""
+        """Select the architectures of a slice that have a rank in all these metrics under the policy."""
         inside = (self.population.scores[list(metrics)] != LEFT_OUT).all(axis=0)
         return np.asarray(inside & self.inside(slice_))
+
+    def own(self, metrics: Iterable[int]) -> Rows:
+        """Select the architectures on which all these metrics have a score of their own, see ``own_scores``."""
+        return np.asarray(own_scores(self.population)[list(metrics)].all(axis=0))
 
     def inside(self, slice_: Slice) -> Rows:
         """Select the architectures of a slice, with scores or without."""
