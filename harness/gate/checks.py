@@ -21,6 +21,10 @@ EXCUSED = 0.25
 NAMED = 5
 """Of so many architectures a check gives the details."""
 
+_RANK = {"": 0, Outcome.OK: 0, Outcome.UNDEFINED: 1, Outcome.FAILED: 2}
+"""Outcomes, the worse the higher."""
+
+
 def version(pair: Pair, places: Places) -> Check:
     """Hold the version and the declared direction of a metric against the record."""
     then, now = pair.of(places)
@@ -115,12 +119,12 @@ def _some(lines: list[str]) -> tuple[str, ...]:
 def outcomes(pair: Pair, places: Places) -> Check:
     """Look for scores that have no value and had one, and for failures where the record has none.
 
-    With other seeds a metric may be undefined by the luck of the draw. There the architectures that lost their value
-    are held against those that gained one, which is as likely where nothing but the seeds has changed (sign test).
+    With other seeds a metric may be undefined by the luck of the draw. There the architectures that became undefined
+    are held against those that no longer are, which is as likely where nothing but the seeds has changed (sign test).
+    A failure is an exception in the code, and no luck: a new one always fails.
     """
     before, after = pair.then.outcome[:, places[0]], pair.now.outcome[:, places[1]]
-    rank = {"": 0, Outcome.OK: 0, Outcome.UNDEFINED: 1, Outcome.FAILED: 2}
-    worse_then, worse_now = (np.vectorize(rank.__getitem__, otypes=[np.int64])(part) for part in (before, after))
+    worse_then, worse_now = (np.vectorize(_RANK.__getitem__, otypes=[np.int64])(part) for part in (before, after))
     tried = before != ""
     worse_then, worse_now = np.where(tried, worse_then, 0), np.where(tried, worse_now, 0)
     numbers = {"then": float((worse_then > 0).sum()), "now": float((worse_now > 0).sum())}
@@ -141,34 +145,49 @@ def outcomes(pair: Pair, places: Places) -> Check:
 def _fresh_outcomes(
     pair: Pair, places: Places, then: NDArray[np.int64], now: NDArray[np.int64], numbers: dict[str, float]
 ) -> Check:
-    lost, gained = int((now > then).sum()), int((now < then).sum())
-    chance = float(stats.binom.sf(lost - 1, lost + gained, 0.5)) if lost else 1.0
-    status = Status.FAIL if chance <= pair.level else Status.NOTE if lost else Status.PASS
-    message = f"with other seeds {lost} of {len(then)} architectures are newly undefined or failed, {gained} no longer"
-    if lost:
-        at = int(np.flatnonzero(now > then)[0])
-        reason = next(filter(None, pair.now.reason[at, places[1]]), "")
-        message += f" (by chance with a probability of {chance:.2g}); {pair.now.architectures[at]}: {reason}"
+    broken, lost = (now > then) & (now == _RANK[Outcome.FAILED]), (now > then) & (now == _RANK[Outcome.UNDEFINED])
+    count, gained = int(lost.sum()), int(((then == _RANK[Outcome.UNDEFINED]) & (now == 0)).sum())
+    chance = float(stats.binom.sf(count - 1, count + gained, 0.5)) if count else 1.0
+    status = Status.FAIL if broken.any() or chance <= pair.level else Status.NOTE if count else Status.PASS
+    message = f"with other seeds {count} of {len(then)} architectures are newly undefined, {gained} no longer"
+    if count:
+        message += f" (by chance with a probability of {chance:.2g}); {_first(pair, places, lost, Outcome.UNDEFINED)}"
+    if broken.any():
+        failed = f"{int(broken.sum())} of {len(then)} architectures newly failed, which no seed excuses: "
+        message = f"{failed}{_first(pair, places, broken, Outcome.FAILED)}; {message}"
     return _check(pair, places, Kind.OUTCOME, status, message, numbers, n=len(then))
+
+
+def _first(pair: Pair, places: Places, rows: NDArray[np.bool_], outcome: Outcome) -> str:
+    """Return the first of some architectures with the reason of its outcome now."""
+    at = int(np.flatnonzero(rows)[0])
+    here = pair.now.outcome[at, places[1]] == outcome
+    return f"{pair.now.architectures[at]}: {pair.now.reason[at, places[1]][here][0]}"
 
 
 def cost(pair: Pair, places: Places) -> Check:
     """Hold the median cost of a score against the record, both in units of the fixed workload of their machine.
 
     It fails where the median grew beyond the ratio and three quarters of the architectures did: work of others on the
-    machine makes some scores slow, a dearer metric makes all of them slow.
+    machine makes some scores slow, a dearer metric makes all of them slow. What was given up, or never begun as on a
+    disconnected cell, says nothing of the cost of a score: only architectures that have one then and now count.
     """
-    before, after = pair.then.median_seconds(places[0]), pair.now.median_seconds(places[1])
+    each_then, each_now = pair.then.seconds_of(places[0]), pair.now.seconds_of(places[1])
+    both = np.isfinite(each_then) & np.isfinite(each_now)
+    before, after = (float(np.median(each[both])) if both.any() else math.nan for each in (each_then, each_now))
     kinds = {one.environment.get("device", "").partition(":")[0].partition(" ")[0] for one in (pair.then, pair.now)}
     speed = pair.then.calibration / pair.now.calibration
     now = after * speed
     ratio = now / before if before > 0 else math.nan
     numbers = {"then": before, "now": now, "ratio": ratio, "limit": pair.max_cost_ratio}
     if len(kinds) > 1 or not math.isfinite(speed) or not math.isfinite(now) or not math.isfinite(before):
-        why = "on another kind of device" if len(kinds) > 1 else "for want of a time of the fixed workload"
+        why = (
+            "on another kind of device" if len(kinds) > 1 else "for want of a time of the fixed workload" if both.any()
+            else "no architecture has a score then and now"
+        )  # fmt: skip
         return _check(pair, places, Kind.COST, Status.NOTE, f"cost not compared, {why}", numbers)
-    with np.errstate(divide="ignore", invalid="ignore"):  # an architecture that nobody had to compute took 0 s
-        of_each = pair.now.seconds[:, places[1]].mean(axis=1) * speed / pair.then.seconds[:, places[0]].mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a clock may be too coarse, and say 0 s
+        of_each = each_now[both] * speed / each_then[both]
     most = float(np.nanquantile(of_each, 0.25)) if np.isfinite(of_each).any() else math.inf
     large = not ratio <= pair.max_cost_ratio and most > pair.max_cost_ratio
     grew = now - before > SMALLEST_GROWTH and large
@@ -181,8 +200,8 @@ def cost(pair: Pair, places: Places) -> Check:
         message += f"; growth of less than {SMALLEST_GROWTH * 1000:g} ms does not fail"
     else:
         message += f"; three quarters of the architectures grew less than {pair.max_cost_ratio:g} times: no failure"
-    n = len(pair.then.architectures)
-    return _check(pair, places, Kind.COST, Status.FAIL if grew else Status.PASS, message, numbers, n=n)
+    status = Status.FAIL if grew else Status.PASS
+    return _check(pair, places, Kind.COST, status, message, numbers, n=int(both.sum()))
 
 
 def _milliseconds(seconds: float) -> str:

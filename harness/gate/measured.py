@@ -158,9 +158,18 @@ class Measured:
         sign = 1.0 if self.metrics[place].higher_is_better else -1.0
         return np.asarray(sign * self.values[:, place].mean(axis=1))
 
+    def seconds_of(self, place: int) -> NDArray[np.float64]:
+        """Return what a metric's scores cost, mean over the seeds that have one, float64[A]; NaN without any.
+
+        An undefined or failed score has no cost: it was given up, or never begun.
+        """
+        known = (self.outcome[:, place] == Outcome.OK) & np.isfinite(self.seconds[:, place])
+        total = np.where(known, self.seconds[:, place], 0.0).sum(axis=1)
+        return np.asarray(np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan))
+
     def median_seconds(self, place: int) -> float:
-        """Return the median over the architectures of what a score costs; NaN where nothing is known."""
-        seconds = self.seconds[:, place]
+        """Return the median over the architectures of what a score costs; NaN where none has a score."""
+        seconds = self.seconds_of(place)
         known = seconds[np.isfinite(seconds)]
         return float(np.median(known)) if known.size else float("nan")
 

@@ -199,6 +199,25 @@ def test_a_growth_of_milliseconds_never_fails(then: Measured) -> None:
     assert statuses(against(record([then]), other))["cost"] == "note"
 
 
+def test_only_what_has_a_score_has_a_cost(then: Measured) -> None:
+    """Most architectures are undefined, or failed, after no time at all."""
+    values = values_of(then, "good")
+    values[:30] = np.nan
+    seconds = then.seconds.copy()
+    seconds[:30, then.metric("good")] = 0.0
+    few = replace(with_values(then, "good", values), seconds=seconds)
+    assert few.median_seconds(few.metric("good")) == 0.1
+    baseline = record([few])
+    slow = seconds.copy()
+    slow[30:, then.metric("good")] = 0.5
+    check = found(against(baseline, replace(few, seconds=slow)), Kind.COST)
+    assert (check.status, check.n, check.numbers["then"], check.numbers["now"]) == (Status.FAIL, 10, 0.1, 0.5)
+    nothing = with_values(then, "good", np.full(values.shape, np.nan))
+    check = found(against(baseline, nothing), Kind.COST)
+    assert (check.status, check.message) == (Status.NOTE, "cost not compared, no architecture has a score then and now")
+    assert np.isnan(nothing.median_seconds(nothing.metric("good")))
+
+
 def data(result: GateResult) -> list[Check]:
     return [c for c in result.checks if c.kind is Kind.DATA]
 
@@ -337,7 +356,28 @@ def test_undefined_scores_among_fresh_seeds_may_be_luck(then: Measured) -> None:
     assert statuses(swapped)["outcome"] == "note"
     more = against(baseline, lacking(then, [0, 1, 2, 3, 4, 5, 6, 7, 8], (7, 8)))
     assert statuses(more)["outcome"] == "fail"
-    assert "6 of 40 architectures are newly undefined or failed, 0 no longer" in found(more, Kind.OUTCOME).message
+    assert "6 of 40 architectures are newly undefined, 0 no longer" in found(more, Kind.OUTCOME).message
+
+
+def test_a_new_failure_is_no_luck_of_the_seed(then: Measured) -> None:
+    """One exception among forty, where the sign test would say that it happens half of the time."""
+    def broken(one: Measured, rows: list[int], seeds: tuple[int, ...]) -> Measured:
+        values = values_of(one, "good")
+        values[rows, 1] = np.nan
+        one = with_values(one, "good", values)
+        outcome, reason = one.outcome.copy(), one.reason.copy()
+        outcome[outcome == "undefined"], reason[reason != ""] = "failed", "ZeroDivisionError: division by zero"
+        return replace(one, outcome=outcome, reason=reason, recipes=tuple(recipe(s) for s in seeds))
+
+    one = against(record([then]), broken(then, [7], (7, 8)))
+    assert statuses(one)["outcome"] == "fail"
+    assert found(one, Kind.OUTCOME).message.startswith(
+        "1 of 40 architectures newly failed, which no seed excuses: a007: ZeroDivisionError: division by zero; "
+    )
+    baseline = record([broken(then, [7, 8], (0, 1))])
+    assert statuses(against(baseline, broken(then, [7, 8], (7, 8))))["outcome"] == "pass"
+    assert statuses(against(baseline, broken(then, [7], (7, 8))))["outcome"] == "pass"
+    assert statuses(against(baseline, broken(then, [6], (7, 8))))["outcome"] == "fail"
 
 
 def test_what_the_gate_can_see(baseline: Baseline, then: Measured) -> None:
