@@ -3,7 +3,7 @@
 There is no standard; the file keeps to what readers agree on (Jenkins' ``junit-10.xsd``, the Ant task's ``JUnit.xsd``
 but for host name and time of day, which would make equal results differ, GitLab, Azure Pipelines, the Actions that
 annotate pull requests): ``testsuites`` > ``testsuite`` > ``properties``, then ``testcase`` with at most one of
-``skipped`` and ``failure``, then ``system-out``.
+``skipped``, ``error`` and ``failure``, then ``system-out``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from zcbench.harness.gate.text import check_lines
 from zcbench.harness.gate.wording import visible
 
 NAME = "zcbench gate"
-NOT_MADE = (Status.MISSING, Status.NOTE)
-"""Neither passed nor failed; JUnit calls that skipped."""
-
 NO_TIME = "0"
 """All checks share one scoring, so none of them has a time of its own; readers ask for the attribute."""
 
@@ -29,8 +26,9 @@ def junit(result: GateResult) -> str:
     """Return the result as an XML document, one suite a benchmark and one test case a check.
 
     A failed check has a ``failure`` with its message, its kind as type, and the details as text. A check that could
-    not be made, or that has only something to tell, is ``skipped`` with its message. Powers and notes are in
-    ``system-out``. Equal results give equal documents; the provenance is left out.
+    not be made has an ``error``, so that a reader of the file sees red where the exit code is 3. One that only has
+    something to tell is ``skipped`` with its message. Powers and notes are in ``system-out``. Equal results give equal
+    documents; the provenance is left out.
 
     Args:
         result: what the gate found.
@@ -45,7 +43,7 @@ def junit(result: GateResult) -> str:
 def _suite(root: Element, benchmark: str, result: GateResult) -> None:
     checks = [check for check in result.checks if check.benchmark == benchmark]
     name = visible(benchmark) or NAME
-    suite = SubElement(root, "testsuite", {"name": name, **_counts(checks), "skipped": _skipped(checks)})
+    suite = SubElement(root, "testsuite", {"name": name, **_counts(checks), "skipped": _count(checks, Status.NOTE)})
     properties = SubElement(suite, "properties")
     for key, value in _facts(result):
         SubElement(properties, "property", {"name": key, "value": visible(value)})
@@ -57,12 +55,12 @@ def _suite(root: Element, benchmark: str, result: GateResult) -> None:
 
 
 def _counts(checks: Sequence[Check]) -> dict[str, str]:
-    failures = sum(check.status is Status.FAIL for check in checks)
-    return {"tests": str(len(checks)), "failures": str(failures), "errors": "0", "time": NO_TIME}
+    failures, errors = _count(checks, Status.FAIL), _count(checks, Status.MISSING)
+    return {"tests": str(len(checks)), "failures": failures, "errors": errors, "time": NO_TIME}
 
 
-def _skipped(checks: Sequence[Check]) -> str:
-    return str(sum(check.status in NOT_MADE for check in checks))
+def _count(checks: Sequence[Check], status: Status) -> str:
+    return str(sum(check.status is status for check in checks))
 
 
 def _facts(result: GateResult) -> tuple[tuple[str, str], ...]:
@@ -84,9 +82,11 @@ def _case(suite: Element, name: str, check: Check) -> None:
     if check.status is Status.FAIL:
         failure = SubElement(case, "failure", {"message": message, "type": str(check.kind)})
         failure.text = "\n".join(filter(None, (*check_lines(check), _numbers(check))))
-    elif check.status in NOT_MADE:
-        not_made = "could not be made: " if check.status is Status.MISSING else "note: "
-        SubElement(case, "skipped", {"message": not_made + message})
+    elif check.status is Status.MISSING:
+        error = {"message": f"could not be made: {message}", "type": str(check.kind)}
+        SubElement(case, "error", error).text = "\n".join(check_lines(check))
+    elif check.status is Status.NOTE:
+        SubElement(case, "skipped", {"message": f"note: {message}"})
     else:
         SubElement(case, "system-out").text = "\n".join(filter(None, (message, _numbers(check))))
 

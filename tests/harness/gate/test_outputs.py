@@ -101,6 +101,7 @@ CHILDREN = {
     "property": "",
     "testcase": r"((skipped|error|failure) )?(system-out )?(system-err )?",
     "failure": "",
+    "error": "",
     "skipped": "",
     "system-out": "",
 }
@@ -109,6 +110,7 @@ REQUIRED = {
     "testsuite": {"name", "tests", "failures", "errors", "time"},
     "testcase": {"name", "classname", "time"},
     "failure": {"message", "type"},
+    "error": {"message", "type"},
     "skipped": {"message"},
     "property": {"name", "value"},
 }
@@ -122,10 +124,10 @@ def checked(document: str) -> ET.Element:
         below = "".join(f"{child.tag} " for child in element)
         assert re.fullmatch(CHILDREN[element.tag], below), (element.tag, below)
         assert set(element.attrib) >= REQUIRED.get(element.tag, set())
-    for suite in root:
-        for count, tag in (("tests", "testcase"), ("failures", ".//failure"), ("skipped", ".//skipped")):
-            assert int(suite.attrib[count]) == len(suite.findall(tag))
-    assert int(root.attrib["tests"]) == len(root.findall(".//testcase"))
+    counts = (("tests", ".//testcase"), ("failures", ".//failure"), ("errors", ".//error"), ("skipped", ".//skipped"))
+    for part in (root, *root):
+        for count, tag in counts[: 3 if part is root else 4]:
+            assert int(part.attrib[count]) == len(part.findall(tag))
     names = [case.attrib["name"] for case in root.iter("testcase")]
     assert len(set(names)) == len(names)
     return root
@@ -137,18 +139,19 @@ def test_junit_has_one_case_a_check() -> None:
     cases = {case.attrib["name"]: case for case in root.iter("testcase")}
     assert sorted(cases) == sorted(check.name for check in EVERYTHING.checks)
     for check in EVERYTHING.checks:
-        failure, skipped = cases[check.name].find("failure"), cases[check.name].find("skipped")
+        failure, error, skipped = (cases[check.name].find(tag) for tag in ("failure", "error", "skipped"))
         assert (failure is not None) == (check.status is Status.FAIL)
-        assert (skipped is not None) == (check.status in (Status.MISSING, Status.NOTE))
+        assert (error is not None) == (check.status is Status.MISSING)
+        assert (skipped is not None) == (check.status is Status.NOTE)
     failure = cases[VALUE.name].find("failure")
     assert failure is not None
     assert failure.attrib == {"message": VALUE.message, "type": "value"}
     assert failure.text is not None
     assert "first cell: 1.0, now -1.0" in failure.text
     assert failure.text.endswith("changed 59, largest 2.0e+00, tolerance 1.0e-06")
-    skipped = cases[DATA.name].find("skipped")
-    assert skipped is not None
-    assert skipped.attrib["message"] == "could not be made: there is no table nasbench101.parquet"
+    error = cases[DATA.name].find("error")
+    assert error is not None
+    assert error.attrib == {"message": "could not be made: there is no table nasbench101.parquet", "type": "data"}
 
 
 def test_the_schema_check_can_fail() -> None:
