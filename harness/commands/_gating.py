@@ -24,6 +24,9 @@ from zcbench.harness.registry import select
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
 
+NOT_COMPUTED = "not computed again"
+"""Key of the provenance under which stands what was taken from a store."""
+
 
 @dataclass(frozen=True)
 class Again:
@@ -72,7 +75,8 @@ def judged(
     notes = [f"{key} is not in the baseline, so it is not judged: record it" for key in unknown]
     watch.look()
     with store_at(again.store) as store:
-        jobs = [_again(entry, present, again, store, absent, notes) for entry in baseline.entries]
+        kept: list[str] = []
+        jobs = [_again(entry, present, again, store, absent, kept) for entry in baseline.entries]
         watch.look()
         frame, environment = store.frame(), one_environment(store.environments())
     found = [
@@ -80,6 +84,8 @@ def judged(
         for entry, recipes in zip(baseline.entries, jobs, strict=True) if recipes
     ]  # fmt: skip
     told = provenance() | {f"scored on: {key}": value for key, value in sorted(environment.items())}
+    if kept:  # no note: what a store held before is not a finding, and differs where nothing else does
+        told[NOT_COMPUTED] = "; ".join(kept)
     return judge(baseline, found, limits=limits, absent=absent, notes=notes, provenance=told)
 
 
@@ -98,9 +104,12 @@ def _now(baseline: Baseline, metrics: Sequence[Metric] | None) -> tuple[dict[str
 
 def _again(
     entry: Measured, present: Mapping[str, Metric], again: Again, store: Store, absent: dict[str, str],
-    notes: list[str],
+    kept: list[str],
 ) -> list[Recipe]:
-    """Score an entry, and return its recipes now; none where that cannot be, with the reason in ``absent``."""
+    """Score an entry, and return its recipes now; none where that cannot be, with the reason in ``absent``.
+
+    What was taken from the store is said in ``kept``.
+    """
     metrics = [present[m.key] for m in entry.metrics if m.key in present]
     if not metrics:
         return list(entry.recipes)
@@ -118,7 +127,7 @@ def _again(
     if summary.interrupted:
         raise KeyboardInterrupt
     if summary.present:
-        notes.append(f"{entry.name}: {summary.present} scores of {store.path} were not computed again")
+        kept.append(f"{entry.name}: {summary.present} scores of {store.path} were not computed again")
     return job.recipes()
 
 
