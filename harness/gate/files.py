@@ -18,8 +18,10 @@ import pandas as pd
 from zcbench.harness.analysis.cube import Cube
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.gate import sidecar
+from zcbench.harness.gate.agreement import disagreement
 from zcbench.harness.gate.baseline import SCHEMA_VERSION, Baseline, Recorded
 from zcbench.harness.gate.measured import Measured, MetricRecord, TruthRecord, digest_of
+from zcbench.harness.gate.wording import visible
 from zcbench.harness.replace import replacing, write_text
 from zcbench.harness.types import Estimate, Outcome, Recipe
 
@@ -195,12 +197,17 @@ def _entry(entry: Mapping[str, Any], frame: pd.DataFrame, calibration: float | N
 
 
 def _check(entry: Measured, document: Mapping[str, Any], path: Path) -> None:
-    """Refuse scores that are not of the architectures and ground truths that the JSON names."""
+    """Refuse scores that are not of the architectures and ground truths that the JSON names, or do not fit it."""
     if digest_of(entry.architectures) != document["architectures"]["sha256"]:
         raise ZcbenchError(f"the baseline {path} names other architectures of {entry.name} than its scores have")
     for truth, target in zip(entry.truths, document["targets"], strict=True):
         if truth.digest(entry.architectures) != target["sha256"]:
             raise ZcbenchError(f"the baseline {path} names another ground truth of {entry.name} than its scores have")
+    if what := disagreement(entry, document):
+        raise ZcbenchError(
+            f"the baseline {path} was edited: of {visible(entry.name)} it says {visible(what)}, which its scores do "
+            "not bear out; record it again"
+        )
 
 
 def _recorded(row: Mapping[str, Any]) -> Recorded:

@@ -126,6 +126,28 @@ def damage(path: Path, change: str) -> None:
         document["benchmarks"][1]["colour"] = "green"
     elif change == "architectures":
         document["benchmarks"][0]["architectures"]["sha256"] = "0" * 64
+    elif change == "count":
+        document["benchmarks"][0]["architectures"]["count"] = 13
+    elif change == "truths":
+        document["benchmarks"][1]["targets"][1]["count"] = 30
+    elif change == "outcomes":
+        document["benchmarks"][1]["metrics"][0]["outcomes"]["undefined"] = 0
+    elif change == "estimate":
+        document["benchmarks"][1]["estimates"][0]["value"] += 1e-6
+    elif change == "no estimate":
+        document["benchmarks"][1]["estimates"][0]["value"] = None
+    elif change == "undefined":
+        document["benchmarks"][1]["estimates"][0]["n_undefined"] = 0
+    elif change == "fewer estimates":
+        del document["benchmarks"][0]["estimates"][0]
+    elif change == "renamed":
+        document["benchmarks"][0]["name"] = "better"
+    elif change == "script":
+        document["benchmarks"][0]["name"] = "<script>"
+    elif change == "lines":
+        document["benchmarks"][0]["name"] = document["benchmarks"][0]["benchmark"] = "other\n"
+    elif change == "long":
+        document["benchmarks"][0]["benchmark"] = "o" * 201
     elif change == "truth":
         document["benchmarks"][0]["targets"][0]["sha256"] = "0" * 64
     elif change == "calibration":
@@ -154,6 +176,17 @@ def damage(path: Path, change: str) -> None:
      ("surplus", 2, "at benchmarks/1: Additional properties are not allowed"),
      ("other file", 2, "at scores/file: '../../etc/passwd' does not match"),
      ("architectures", 2, "names other architectures of other than its scores have"),
+     ("count", 2, "was edited: of other it says 13 architectures (its scores have 12), which its scores"),
+     ("truths", 2, "of toy it says the architectures with a ground truth in cifar100, which"),
+     ("outcomes", 2, "of toy it says the outcomes of good, which"),
+     ("estimate", 2, "of toy it says spearman (all) of good with cifar10, which"),
+     ("no estimate", 2, "of toy it says spearman (all) of good with cifar10, which"),
+     ("undefined", 2, "of toy it says spearman (all) of good with cifar10, which"),
+     ("fewer estimates", 2, "of other it says which estimates there are, which"),
+     ("renamed", 2, "was edited: of other it says the name, which"),
+     ("script", 2, "at benchmarks/0/name: '<script>' should not be valid"),
+     ("lines", 2, "at benchmarks/0/benchmark: 'other\\n' should not be valid"),
+     ("long", 2, "at benchmarks/0/benchmark: 'ooo"),
      ("truth", 2, "names another ground truth of other than its scores have"),
      ("calibration", 2, "does not fit its scores")],
 )  # fmt: skip
