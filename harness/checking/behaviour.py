@@ -21,6 +21,7 @@ from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.registry import metrics
+from zcbench.harness.settings import kept
 from zcbench.harness.types import Outcome
 
 DOUBLE = torch.float64
@@ -180,8 +181,9 @@ def waits(trial: Trial, subject: Subject) -> str:
     network = subject.network().to("meta")
     try:
         needed = plan(trial.metric.needs.quantities())
-        found = evaluate(network, batch, needed, key=subject.key(), origin=subject.origin())
-        trial.metric(found.values)
+        with kept():
+            found = evaluate(network, batch, needed, key=subject.key(), origin=subject.origin())
+            trial.metric(found.values)
     except Exception as error:  # only one kind of it is meant
         if "meta" in str(error) or isinstance(error, NotImplementedError):
             at = trial.where(error)

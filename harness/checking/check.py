@@ -14,12 +14,13 @@ import torch
 from zcbench.harness.checking import behaviour as reported
 from zcbench.harness.checking import contracts
 from zcbench.harness.checking.description import described, look_at_needs, needs_used, travels
+from zcbench.harness.checking.lasting import own_score, settings_unchanged
 from zcbench.harness.checking.outcome import has_a_value
 from zcbench.harness.checking.result import Behaviour, Examination, Finding
 from zcbench.harness.checking.subjects import BRANCHED, CHAIN, subjects
-from zcbench.harness.checking.traces import settings_kept
 from zcbench.harness.checking.trial import Trial, tried
 from zcbench.harness.metric import Metric
+from zcbench.harness.settings import kept
 from zcbench.harness.workers import settings
 
 __all__ = ["Behaviour", "Examination", "Finding", "check"]
@@ -30,8 +31,9 @@ def check(metric: Metric, *, worker: bool = True) -> Examination:
 
     Judged are: the description; that what it declares is used; a finite number or `undefined` with a reason on
     networks and mini-batches of many kinds; the same bits alone, in company and in reversed order; network,
-    mini-batch and shared values unchanged; the same bits when repeated; independence of the global random state; and
-    that a worker process gives the same bits. Everything runs on the CPU, in one thread.
+    mini-batch, shared values and settings of PyTorch unchanged; the same bits when repeated, and whatever was scored
+    before; independence of the global random state; and that a worker process gives the same bits. Everything runs on
+    the CPU, in one thread.
 
     Args:
         metric: the metric, with its parameters.
@@ -41,14 +43,15 @@ def check(metric: Metric, *, worker: bool = True) -> Examination:
         ZcbenchError: if the metric cannot be tried at all.
     """
     look_at_needs(metric)
-    with settings(1), settings_kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
+    with settings(1), kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
         every = subjects()
         trial, ordinary = tried(metric, every)
         few = (CHAIN, BRANCHED, every[3], every[-1])
         repeated = contracts.repeats(trial, few)
         findings = [
             described(trial), needs_used(trial), has_a_value(trial, ordinary), contracts.same_in_company(trial, few),
-            contracts.unchanged(trial, few), repeated, contracts.independent(trial, repeated),
+            contracts.unchanged(trial, few), settings_unchanged(trial, few), repeated,
+            own_score(trial, ordinary, repeated), contracts.independent(trial, repeated),
         ]  # fmt: skip
         findings += [travels(trial)] if worker else []
         behaviour = reported.behaviour(trial, ordinary)

@@ -12,7 +12,7 @@ import torch
 from zcbench.harness.candidate import measure
 from zcbench.harness.checking.result import Finding
 from zcbench.harness.checking.subjects import CHAIN, Subject
-from zcbench.harness.checking.traces import differences, function_leaves, print_of, settings_now
+from zcbench.harness.checking.traces import differences, function_leaves, print_of
 from zcbench.harness.checking.trial import Trial, calls, listed, said, writes_in_place
 from zcbench.harness.registry import select
 from zcbench.harness.types import Outcome
@@ -73,20 +73,14 @@ def _of_company(trial: Trial) -> tuple[str, str]:
 
 
 def unchanged(trial: Trial, among: Sequence[Subject]) -> Finding:
-    """Compare network, mini-batch, quantities and global settings before and after."""
+    """Compare network, mini-batch and quantities before and after."""
     contract = "network, mini-batch and shared values unchanged"
-    done = "compared weights, buffers, gradients, training flags, hooks, images, labels and settings before and after"
+    done = "compared weights, buffers, gradients, training flags, hooks, images and labels before and after"
     for subject in among:
         network, batch = subject.network(), trial.batch()
         next(network.children()).eval()  # a training flag that is not the same everywhere
-        before, settings = print_of(network, batch), settings_now()
+        before = print_of(network, batch)
         trial.on(subject, batch, network=network)
-        now = settings_now()
-        if changed := [name for name in settings if settings[name] != now[name]]:
-            return Finding(
-                contract, False, done, f"{changed[0]} changed on {subject.name}", "the same settings as before",
-                "the function sets something for the whole program", "put it back in a try ... finally, or leave it",
-            )  # fmt: skip
         changes = differences(before, print_of(network, batch)) or function_leaves(trial, subject)
         if changes:
             return Finding(

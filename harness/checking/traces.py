@@ -1,15 +1,12 @@
-"""What a metric may leave behind: changes of a network, a mini-batch, values that others share, and settings."""
+"""What a metric may leave behind: changes of a network, a mini-batch, and values that others share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zcbench.harness.checking.subjects import Subject
 from zcbench.harness.checking.trial import Trial
@@ -17,6 +14,7 @@ from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch
+from zcbench.harness.settings import kept
 
 Print = dict[str, Any]
 """What was seen, by what it is in words that continue "it changed"."""
@@ -68,9 +66,10 @@ def function_leaves(trial: Trial, subject: Subject) -> list[str]:
     """Name the values of quantities that the metric's own function changed, which other metrics share."""
     needed = plan(trial.metric.needs.quantities())
     try:
-        found = evaluate(subject.network(), trial.batch(), needed, key=subject.key(), origin=subject.origin())
-        before = {name: _tensor(tensor) for name, tensor in _tensors(found.values)}
-        trial.metric(found.values)
+        with kept():
+            found = evaluate(subject.network(), trial.batch(), needed, key=subject.key(), origin=subject.origin())
+            before = {name: _tensor(tensor) for name, tensor in _tensors(found.values)}
+            trial.metric(found.values)
     except Exception:  # what it raises is another contract's matter
         return []
     return differences(before, {name: _tensor(tensor) for name, tensor in _tensors(found.values)})
@@ -90,37 +89,3 @@ def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif is_dataclass(value) and not isinstance(value, type | Undefined):
         for field in fields(value):
             yield from _tensors(getattr(value, field.name), f"{name}.{field.name}")
-
-
-LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.Module)
-"""Classes whose forward some published code replaces for the whole program."""
-
-
-def settings_now() -> dict[str, Any]:
-    """Return what a function may set for the whole program."""
-    return {
-        "torch's default dtype": torch.get_default_dtype(),
-        "whether torch keeps gradients": torch.is_grad_enabled(),
-        "torch's number of threads": torch.get_num_threads(),
-        "torch's choice of deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "whether cuDNN tries algorithms out": torch.backends.cudnn.benchmark,
-        **{f"the forward of every {kind.__name__}": kind.forward for kind in LAYERS},
-        "torch.nn.functional.batch_norm": functional.batch_norm,
-        "torch.nn.functional.relu": functional.relu,
-    }
-
-
-@contextmanager
-def settings_kept() -> Iterator[None]:
-    """Put back what a function set for the whole program."""
-    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
-    forwards = {kind: kind.forward for kind in LAYERS}
-    functions = functional.batch_norm, functional.relu
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(deterministic)
-        for kind, forward in forwards.items():
-            kind.forward = forward  # type: ignore[method-assign]
-        functional.batch_norm, functional.relu = functions

@@ -21,6 +21,7 @@ from zcbench.harness.passes.on_copy import OnCopy
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.passes.spec import further_batches
+from zcbench.harness.settings import kept
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Trial:
 
     def on(
         self, subject: Subject, batch: MiniBatch | None = None, *, network: torch.nn.Module | None = None,
-        company: Sequence[Metric] = (), last: bool = False,
+        company: Sequence[Metric] = (), last: bool = False, seed: int = 0,
     ) -> Result:
         """Score one network, built anew unless one is given.
 
@@ -60,19 +61,22 @@ class Trial:
             network: the network itself.
             company: metrics that are scored in the same passes.
             last: whether the metric comes after its company, which is reversed then.
+            seed: of the initialisation.
         """
-        return self.all_on(subject, batch, network=network, company=company, last=last)[self.metric.key]
+        return self.all_on(subject, batch, network=network, company=company, last=last, seed=seed)[self.metric.key]
 
     def all_on(
         self, subject: Subject, batch: MiniBatch | None = None, *, network: torch.nn.Module | None = None,
-        company: Sequence[Metric] = (), last: bool = False,
+        company: Sequence[Metric] = (), last: bool = False, seed: int = 0,
     ) -> dict[str, Result]:
         """Score one network and return the results of the company, too; see `on`."""
         order = [self.metric, *company]
-        return measure(
-            subject.network() if network is None else network, batch or self.batch(), order[::-1] if last else order,
-            key=subject.key(), origin=subject.origin(),
-        )  # fmt: skip
+        scored = subject.network(seed=seed) if network is None else network
+        with kept():
+            return measure(
+                scored, batch or self.batch(), order[::-1] if last else order, key=subject.key(seed=seed),
+                origin=subject.origin(seed=seed),
+            )  # fmt: skip
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -99,8 +103,9 @@ class Trial:
         used = batch or self.batch()
         needed = plan(self.metric.needs.quantities())
         try:
-            found = evaluate(subject.network(), used, needed, key=subject.key(), origin=subject.origin())
-            return self.metric(found.values)
+            with kept():
+                found = evaluate(subject.network(), used, needed, key=subject.key(), origin=subject.origin())
+                return self.metric(found.values)
         except Exception as error:  # whatever it is, it is what a person is told
             return error
 

@@ -72,7 +72,7 @@ def test_the_first_metric(
     for test in tests.values():
         test()
     assert command(*shlex.split(check)[1:]) == 0
-    assert "my_metric: all 8 contracts hold" in capsys.readouterr().out
+    assert "my_metric: all 10 contracts hold" in capsys.readouterr().out
     assert command(*shlex.split(compare)[1:], *QUICK["compare"]) == 0
     assert "my_metric (version 1)" in capsys.readouterr().out
     assert (here / "zcbench-compare" / "index.html").stat().st_size > 10_000

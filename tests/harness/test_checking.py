@@ -1,8 +1,10 @@
 """``zcbench check`` finds every kind of fault that was planted here, says where it is, and finds none where none is."""
 
+import importlib
 import json
 import random
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +20,18 @@ from zcbench.harness.checking.behaviour import behaviour, waits
 from zcbench.harness.checking.check import check
 from zcbench.harness.checking.contracts import independent, repeats, same_in_company, unchanged
 from zcbench.harness.checking.description import described, needs_used, travels
+from zcbench.harness.checking.lasting import own_score, settings_unchanged
 from zcbench.harness.checking.outcome import has_a_value
 from zcbench.harness.checking.result import Examination, Finding
 from zcbench.harness.checking.subjects import BRANCHED, CHAIN
-from zcbench.harness.checking.traces import settings_kept
 from zcbench.harness.checking.trial import Trial, tried
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Checked, Metric, Undefined, metric, undefined_where
-from zcbench.harness.metric_file import from_function
+from zcbench.harness.metric_file import from_function, metrics_in
 from zcbench.harness.passes.run import Run
 from zcbench.harness.passes.spec import Labels, Logits, Parameters, ParamGradient, Passes, Procedure
 from zcbench.harness.registry import metrics, select
+from zcbench.harness.settings import kept
 from zcbench.harness.types import Outcome
 
 SOUND = {"version": 1, "cite": "written for a test of zcbench", "caveats": "means nothing", "higher_is_better": True}
@@ -236,12 +239,140 @@ def replaces_forward(network: nn.Module, inputs: Tensor, targets: Tensor) -> flo
 
 def test_settings_of_the_whole_program_are_noticed_and_put_back() -> None:
     forward = nn.Conv2d.forward
-    with settings_kept():
-        finding = unchanged(Trial(from_function(replaces_forward), 16), (CHAIN,))
-        assert nn.Conv2d.forward is not forward
+    finding = settings_unchanged(Trial(from_function(replaces_forward), 16), (CHAIN,))
     assert nn.Conv2d.forward is forward
     assert finding.holds is False
     assert finding.came_out == "the forward of every Conv2d changed on a plain chain"
+    assert "nn.Conv2d.forward = lambda" in finding.cause
+
+
+DECORATED = """
+from zcbench.harness.metric import metric
+from zcbench.harness.passes.spec import Parameters
+@metric("mine", version=1, cite="", caveats="", higher_is_better=True, weights=Parameters())
+def mine(weights):
+"""
+PLAIN = "def mine(network, inputs, targets):\n"
+TOTAL = "    return torch.stack([w.detach().abs().sum() for w in {weights}]).sum()\n"
+
+
+def loaded(folder: Path, code: str, *, plain: bool = True) -> Trial:
+    """Write a file whose import and function begin with some lines, and load its metric."""
+    at_import, _, in_function = code.partition("|")
+    head = f"import torch\n{at_import}\n" + (PLAIN if plain else DECORATED)
+    total = TOTAL.format(weights="network.parameters()" if plain else "weights.values()")
+    (folder / "mine.py").write_text(head + "".join(f"    {line}\n" for line in in_function.splitlines()) + total)
+    return Trial(metrics_in(folder / "mine.py")[0], 16)
+
+
+@pytest.mark.parametrize(
+    ("code", "plain", "words"),
+    [
+        ("|torch.set_default_dtype(torch.float64)", True, "torch's default dtype"),
+        ("|torch.set_default_dtype(torch.float64)", False, "torch's default dtype"),
+        ("|torch.set_num_threads(1)", False, "torch's number of threads"),
+        ("|torch.set_grad_enabled(not torch.is_grad_enabled())", True, "whether torch keeps gradients"),
+        ("|torch.nn.functional.relu = lambda x: x", False, "torch.nn.functional.relu"),
+        ("D = []|if not D:\n    torch.set_default_dtype(torch.float64)\nD.append(1)", True, "torch's default dtype"),
+    ],
+)
+def test_settings_that_a_call_changes(code: str, plain: bool, words: str, tmp_path: Path) -> None:
+    trial = loaded(tmp_path, code, plain=plain)
+    threads = torch.get_num_threads()
+    trial.on(CHAIN)  # an earlier call, as has_a_value makes many
+    finding = settings_unchanged(trial, FEW)
+    assert (finding.holds, finding.came_out) == (False, f"{words} changed on a plain chain")
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == (torch.float32, threads)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import nearby", "torch's default dtype"), ("torch.set_num_threads(torch.get_num_threads())", ""),
+        ("torch.set_num_threads(1)", "torch's number of threads"),
+        ("torch.nn.ReLU.forward = lambda self, x: x.relu()", "the forward of every ReLU"),
+    ],
+)  # fmt: skip
+def test_settings_that_an_import_changes(
+    code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a metric's own test imports it: `registry.select` would refuse the file at once."""
+    (tmp_path / "nearby.py").write_text("import torch\ntorch.set_default_dtype(torch.float64)\n")
+    (tmp_path / "mine.py").write_text(f"import torch\n{code}\n{PLAIN}    return network.head.weight.detach().sum()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with kept():
+        mine = importlib.import_module("mine")
+        finding = settings_unchanged(Trial(from_function(mine.mine), 16), (CHAIN,))
+        after = set(sys.modules)
+    for name in {"mine", "nearby"} & after:
+        del sys.modules[name]
+    assert finding.holds is not bool(words)
+    assert finding.came_out == f"{words} changed when its file was imported" or not words
+    assert "mine__afresh" not in after
+
+
+def test_a_setting_that_is_put_back_is_none(tmp_path: Path) -> None:
+    code = "|n = torch.get_num_threads()\ntorch.set_num_threads(1)\ntorch.set_num_threads(n)"
+    assert settings_unchanged(loaded(tmp_path, code), FEW).holds
+    assert settings_unchanged(loaded(tmp_path, "|network.nothing"), (CHAIN,)).holds  # that it fails is another matter
+
+
+SOUND_FINDING = Finding("repeats", True, "", "")
+MEMO = "C = {}|if KEY in C:\n    return C[KEY]\n"
+ALL = "torch.stack([w.detach().abs().sum() for w in WEIGHTS]).sum()"
+
+
+def memo(key: str, *, plain: bool, of: str = ALL) -> str:
+    weights = "network.parameters()" if plain else "weights.values()"
+    return (MEMO + f"C[KEY] = {of}\nreturn C[KEY]").replace("KEY", key).replace("WEIGHTS", weights)
+
+
+@pytest.mark.parametrize(
+    ("code", "plain", "words"),
+    [
+        (memo("len(list(network.parameters()))", plain=True), True, "a plain chain with other weights: "),
+        (memo("tuple(weights)", plain=False), False, "a plain chain with other weights: "),
+        (memo("str(network)", plain=True), True, "a plain chain with other weights: "),
+        (memo("network.head.weight.sum().item()", plain=True, of="inputs.sum()"), True, "with other images: "),
+        (memo("inputs.sum().item()", plain=True, of="inputs.sum() * targets.roll(1)[0]"), True, "with other labels: "),
+        (memo("None", plain=True), True, "a plain chain with other weights: "),
+        (memo("len(inputs)", plain=True).replace("C = {}", "from nearby import C"), True, "with other weights: "),
+    ],
+)  # fmt: skip
+def test_results_that_are_kept_for_other_networks(code: str, plain: bool, words: str, tmp_path: Path) -> None:
+    (tmp_path / "nearby.py").write_text("C = {}\n")
+    trial = loaded(tmp_path, code, plain=plain)
+    finding = own_score(trial, tried(trial.metric, FEW)[1], SOUND_FINDING)
+    sys.modules.pop("nearby", None)
+    assert finding.holds is False
+    assert words in finding.came_out
+    assert "C[" in finding.cause
+
+
+@pytest.mark.parametrize("key", ["tuple(w.sum().item() for w in network.parameters())", "network"])
+def test_a_memo_of_everything_that_counts_is_no_fault(key: str, tmp_path: Path) -> None:
+    trial = loaded(tmp_path, memo(key, plain=True))
+    assert own_score(trial, tried(trial.metric, FEW)[1], SOUND_FINDING).holds
+
+
+def test_the_whole_check_tries_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one network, without the company of other metrics and what is only reported."""
+    monkeypatch.setattr("zcbench.harness.checking.check.subjects", lambda: (CHAIN,) * 4)
+    monkeypatch.setattr("zcbench.harness.checking.contracts.same_in_company", repeats)
+    monkeypatch.setattr("zcbench.harness.checking.behaviour.behaviour", lambda *_: ())
+    code = memo("len(list(network.parameters()))", plain=True)
+    code = code.replace("|", "|torch.set_default_dtype(torch.float64)\n")
+    found = check(loaded(tmp_path, code).metric, worker=False)
+    assert [f.contract for f in found.broken] == ["settings of PyTorch unchanged", "each network gets its own score"]
+
+
+def test_what_cannot_be_imported_anew_is_not_judged(tmp_path: Path) -> None:
+    trial = loaded(tmp_path, "import sys\nif __name__.endswith('afresh'):\n    1 / 0")
+    for finding in (settings_unchanged(trial, FEW), own_score(trial, {}, SOUND_FINDING)):
+        assert finding.holds is None
+        assert finding.came_out == "it cannot be imported anew: line 4: ZeroDivisionError: division by zero"
+    inside = settings_unchanged(Trial(leaving("hook"), 16), FEW)
+    assert inside.holds is None
 
 
 def uses_its_copy(network: nn.Module, inputs: Tensor, targets: Tensor) -> float:
@@ -349,7 +480,7 @@ def test_a_worker_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zcbench.harness.checking.description.ProcessPoolExecutor", Here)
     trial = Trial(metrics()["snip"], 16)
     assert travels(trial).holds
-    monkeypatch.setattr(Trial, "on", lambda self, subject: Result(random.random(), Outcome.OK, "", NO_TIME))
+    monkeypatch.setattr(Trial, "on", lambda self, subject, seed: Result(random.random(), Outcome.OK, "", NO_TIME))
     assert "the same bits" in travels(trial).expected
     monkeypatch.setattr("zcbench.harness.checking.description._elsewhere", lambda *_: 1 / 0)
     assert "there, ZeroDivisionError: division by zero" in travels(trial).came_out
