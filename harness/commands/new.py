@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import keyword
 import re
@@ -83,8 +84,10 @@ def _check_name(name: str, out: Path) -> None:
         raise ZcbenchError(f'"{name}" is a word of Python itself: take another name, for example {name}_metric')
     if name.startswith("test_"):
         raise ZcbenchError(f'"{name}" is what pytest calls a test: take another name, for example {name[5:]}')
-    if name in ("zcbench", "conftest") or name in sys.stdlib_module_names or _installed(name, out):
+    if name in ("zcbench", "conftest", "test") or name in sys.stdlib_module_names or _installed(name, out):
         raise ZcbenchError(f'"{name}" is a module that Python has already: take another name, e.g. {name}_metric')
+    if name in _imported(_template("metric.py.template")):
+        raise ZcbenchError(f'"{name}" is what the file itself imports: take another name, for example my_{name}')
     from zcbench.harness.registry import groups, metrics  # imports torch
 
     if name in metrics() or name in groups():
@@ -96,6 +99,12 @@ def _installed(name: str, out: Path) -> bool:
     """Whether a module of this name is found elsewhere than in the folder that is written to."""
     found = importlib.util.find_spec(name)
     return found is not None and (found.origin is None or Path(found.origin).resolve().parent != out.resolve())
+
+
+def _imported(code: str) -> set[str]:
+    """Return the names that a file imports; a function of such a name would take its place."""
+    imports = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom))
+    return {alias.asname or alias.name for node in imports for alias in node.names}
 
 
 def _quoted(path: Path) -> str:

@@ -1,6 +1,8 @@
 """``zcbench new`` writes what works, under a name that works, and overwrites nothing."""
 
 import ast
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,20 @@ def test_every_trace_of_the_templates_name_is_gone(tmp_path: Path) -> None:
         assert all(ast.get_docstring(node) or node.name.startswith("test_") for node in functions)
 
 
+@pytest.mark.parametrize("name", ["network", "batch", "score", "reference", "inputs", "own", "measure", "print"])
+def test_names_that_the_files_use_themselves(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions, arguments, imports and builtins: the test finds its own, and the metric is the one of that name."""
+    assert command("new", "metric", name, "--out", str(tmp_path)) == 0
+    monkeypatch.syspath_prepend(tmp_path)
+    with monkeypatch.context() as importing:
+        importing.delitem(sys.modules, name, raising=False)
+        written = runpy.run_path(str(tmp_path / f"test_{name}.py"))
+        del sys.modules[name]  # no other test is to find it
+    assert getattr(written["own"], name).key == name
+    written["test_it_equals_the_slow_reference"]()
+    written["test_it_is_undefined_where_it_should_be"]()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -51,6 +67,8 @@ def test_every_trace_of_the_templates_name_is_gone(tmp_path: Path) -> None:
         ("test_it", "what pytest calls a test"), ("math", "a module that Python has already"),
         ("torch", "a module that Python has already"), ("zcbench", "a module that Python has already"),
         ("snip", "there is a metric called snip already"), ("standard", "there is a group of metrics called standard"),
+        ("metric", "what the file itself imports: take another name, for example my_metric"),
+        ("undefined_where", "what the file itself imports"), ("test", "a module that Python has already"),
         ("az_nas", "there is a group of metrics called az_nas"),
     ],
 )  # fmt: skip
