@@ -29,9 +29,10 @@ WITH_FILES = [
 ]  # fmt: skip
 QUICKER = {
     "score": ("--workers", "1"), "gate": ("--workers", "1"),
-    "compare": ("--workers", "1", "--limit", "12", "--resolution", "8", "--batch-size", "16"),
+    "compare": ("--workers", "1", "--limit", "12", "--resolution", "8", "--batch-size", "16", "--resamples", "50"),
+    **dict.fromkeys(("analyse", "report", "transfer", "results"), ("--resamples", "50")),
 }  # fmt: skip
-"""What is added to the lines of verbs that score."""
+"""What is added to the lines of verbs that score and resample."""
 
 
 def run(arguments: list[str]) -> str:
@@ -85,7 +86,7 @@ def test_the_first_line_with_fewer_architectures(place: Path, monkeypatch: pytes
     assert again == printed
 
 
-def test_the_commands_on_official_files(place: Path, data_folder: Path) -> None:
+def test_the_commands_on_official_files(place: Path, data_folder: Path, one_cell_a_stage: None) -> None:
     """The official files are replaced by the few records of them that the data folder has."""
     fixtures = data_folder / "fixtures"
     given = {

@@ -44,7 +44,8 @@ def variants(space: SearchSpace) -> list[SearchSpace]:
 def kinds(space: SearchSpace) -> list[SearchSpace]:
     """Of the variants one for each form of output and loss: the others differ in the number of outputs only."""
     first = {(v.task and (v.task.loss, v.task.dense)): v for v in reversed(variants(space))}
-    return list(first.values())
+    every = list(first.values())
+    return every[:1] if space.name == "transnasbench101_macro" else every  # its heads are those of _micro
 
 
 @pytest.fixture(params=NAMES)
