@@ -16,7 +16,7 @@ from zcbench.harness.store import Store
 pytestmark = pytest.mark.usefixtures("one_cell_a_stage")
 NAMES = sorted(registry.benchmarks())
 MEASURES = {"room_layout": "negative_loss", "normal": "ssim", "autoencoder": "ssim"}
-QUICK = ("--dataset", "gaussian", "--resolution", "32", "--batch-size", "4", "--metrics", "params,flops,layers",
+QUICK = ("--dataset", "gaussian", "--resolution", "16", "--batch-size", "2", "--metrics", "params,flops,layers",
          "--workers", "1")  # fmt: skip
 SMALL = ("--network", "channels=4,cells=3")
 
@@ -55,16 +55,16 @@ def place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_score_analyse_report_and_export(name: str, place: Path, data: Path) -> None:
     common = ("--benchmark", name, "--store", "s.sqlite")
     small = SMALL if "cells" in registry.benchmark(name).space.network else ()
-    assert command("score", *common, "--pool", "truth", "--sample", "12", *QUICK, *small) == 0
+    assert command("score", *common, "--pool", "truth", "--sample", "6", *QUICK, *small) == 0
     assert command("analyse", *common, "--resamples", "20") == 0
     rows = pd.read_csv("analysis/correlations.csv")
     assert set(rows["benchmark"]) == {name}
     assert set(rows["source"]) == {"made-up"}
-    assert rows[(rows["statistic"] == "spearman") & (rows["slice"] == "all")]["n"].eq(12).all()
+    assert rows[(rows["statistic"] == "spearman") & (rows["slice"] == "all")]["n"].eq(6).all()
     assert command("report", "--store", "s.sqlite", "--resamples", "20") == 0
     assert name.split("_")[0].removeprefix("nas")[:4] in (place / "report/index.html").read_text().lower()
     assert command("export", "--store", "s.sqlite", "--out", "s.parquet") == 0
-    assert len(pd.read_parquet("s.parquet")) == 36
+    assert len(pd.read_parquet("s.parquet")) == 6 * 3
     checked = ("data", "convert", name, str(data / f"{name}.parquet"), "--out", "again.parquet")
     assert command(*checked) == 0
     again = TruthTable.from_parquet(place / "again.parquet")
@@ -74,7 +74,7 @@ def test_score_analyse_report_and_export(name: str, place: Path, data: Path) -> 
 def test_one_report_holds_them_all(place: Path) -> None:
     together = [name for name in NAMES if name not in ("natsbench_size", "darts")]
     several = [part for name in together for part in ("--benchmark", name)]
-    line = ("run", *several, "--pool", "truth", "--sample", "12", *QUICK, *SMALL, "--resamples", "20", "--out", "o")
+    line = ("run", *several, "--pool", "truth", "--sample", "6", *QUICK, *SMALL, "--resamples", "20", "--out", "o")
     assert command(*line) == 0
     rows = pd.read_csv("o/analysis/correlations.csv")
     assert set(rows["benchmark"]) == set(together)
