@@ -87,13 +87,13 @@ def test_one_report_holds_them_all(place: Path) -> None:
 def test_every_task_has_networks_and_scores_of_its_own(place: Path) -> None:
     asked = ("class_scene", "room_layout", "autoencoder")
     targets = [part for task in asked for part in ("--target", task)]
-    line = ("run", "--benchmark", "transnasbench101_macro", *targets, "--sample", "6", "--pool", "truth", *QUICK)
+    line = ("run", "--benchmark", "transnasbench101_macro", *targets, "--sample", "3", "--pool", "truth", *QUICK)
     assert command(*line, "--resamples", "20", "--out", "o") == 0
     with Store(place / "o/scores.sqlite") as store:
         recipes = store.recipes()
         frame = store.frame()
     assert {split(r.network)["task"] for r in recipes.values()} == set(asked)
-    assert len(frame) == 3 * 6 * 3
+    assert len(frame) == 3 * 3 * 3
     params = frame[frame["metric"] == "params"].pivot(index="architecture", columns="recipe", values="value")
     assert (params.nunique(axis=1) == 3).all()  # another head, another count
     rows = pd.read_csv("o/analysis/correlations.csv")
@@ -103,18 +103,18 @@ def test_every_task_has_networks_and_scores_of_its_own(place: Path) -> None:
 
 def test_source_and_split_may_differ_between_benchmarks(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     several = ("--benchmark", "nasbench101", "--benchmark", "nasbench301")
-    line = ("run", *several, "--pool", "truth", "--sample", "5", *QUICK, "--resamples", "20", "--out", "o")
+    line = ("run", *several, "--pool", "truth", "--sample", "3", *QUICK, "--resamples", "20", "--out", "o")
     assert command(*line, "--source", "nasbench101=made-up", "--split", "nasbench301=valid", "--epochs", "10") == 0
     assert command(*line, "--split", "nasbench301=test") == 2
     assert "there is no test accuracy" in capsys.readouterr().err
 
 
 def test_network_options_are_part_of_the_recipe(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ("--benchmark", "darts", "--pool", "truth", "--sample", "5", *QUICK, "--store", "s.sqlite")
+    common = ("--benchmark", "darts", "--pool", "truth", "--sample", "3", *QUICK, "--store", "s.sqlite")
     assert command("score", *common, "--network", "channels=4,cells=3") == 0
     assert command("score", *common, "--network", "channels=8,cells=3") == 0
     with Store(place / "s.sqlite") as store:
-        assert len(store.frame()) == 2 * 5 * 3
+        assert len(store.frame()) == 2 * 3 * 3
     capsys.readouterr()
     assert command("analyse", "--store", "s.sqlite", "--network", "channels=8", "--resamples", "20") == 0
     assert "channels=8" in capsys.readouterr().out
@@ -163,7 +163,7 @@ def test_costs_that_the_ground_truth_does_not_have(capsys: pytest.CaptureFixture
 
 
 def test_scores_of_one_task_are_not_held_against_another(capsys: pytest.CaptureFixture[str]) -> None:
-    common = ("--benchmark", "transnasbench101_micro", "--pool", "truth", "--sample", "5", *QUICK)
+    common = ("--benchmark", "transnasbench101_micro", "--pool", "truth", "--sample", "3", *QUICK)
     assert command("run", *common, "--task", "normal", "--target", "jigsaw", "--out", "o") == 2
     assert "the target jigsaw is not a task of the networks, which is normal" in capsys.readouterr().err
     assert command("score", *common, "--task", "normal", "--store", "s.sqlite") == 0
@@ -175,14 +175,14 @@ def test_scores_of_one_task_are_not_held_against_another(capsys: pytest.CaptureF
 def test_scores_say_on_what_images_and_of_what_networks_they_are(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = ("--benchmark", "transnasbench101_macro", "--pool", "truth", "--sample", "5", "--dataset", "gaussian",
+    common = ("--benchmark", "transnasbench101_macro", "--pool", "truth", "--sample", "3", "--dataset", "gaussian",
               "--batch-size", "4", "--metrics", "params,layers", "--workers", "1", "--store", "s.sqlite")  # fmt: skip
     for side in ("32", "40"):
         assert command("score", *common, "--resolution", side, "--task", "normal", "--task", "jigsaw") == 0
     assert command("export", "--store", "s.sqlite", "--out", "s.csv") == 0
     rows = pd.read_csv("s.csv")
     key = ["architecture", "metric", "recipe", "init_seed"]
-    assert len(rows) == 2 * 2 * 5 * 2
+    assert len(rows) == 2 * 2 * 3 * 2
     assert not rows.duplicated(key).any()
     assert set(rows["resolution"]) == {32, 40}
     assert set(rows["network"]) == {"task=normal", "task=jigsaw"}
@@ -218,7 +218,7 @@ def test_a_benchmark_without_truth_does_not_stop_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     several = ("--benchmark", "nasbench101", "--benchmark", "nasbench301")
-    assert command("score", *several, "--pool", "truth", "--sample", "5", *QUICK, *SMALL, "--store", "s.sqlite") == 0
+    assert command("score", *several, "--pool", "truth", "--sample", "3", *QUICK, *SMALL, "--store", "s.sqlite") == 0
     folder = tmp_path_factory.mktemp("less")
     TruthTable(table("nasbench101")).write(folder / "nasbench101.parquet")
     monkeypatch.setenv("ZCBENCH_DATA", str(folder))
