@@ -85,7 +85,7 @@ def _check_name(name: str, out: Path) -> None:
     if name.startswith("test_"):
         raise ZcbenchError(f'"{name}" is what pytest calls a test: take another name, for example {name[5:]}')
     if name in ("zcbench", "conftest", "test") or name in sys.stdlib_module_names or _installed(name, out):
-        raise ZcbenchError(f'"{name}" is a module that Python has already: take another name, e.g. {name}_metric')
+        raise ZcbenchError(f'"{name}" is a module that Python has already: take another name, e.g. my_{name}')
     if name in _imported(_template("metric.py.template")):
         raise ZcbenchError(f'"{name}" is what the file itself imports: take another name, for example my_{name}')
     from zcbench.harness.registry import groups, metrics  # imports torch
