@@ -24,7 +24,7 @@ def section(comparison: Comparison, *, alone: bool = False) -> Section:
         anchor="cost",
         intro=(
             "Alone: every pass and quantity that a metric needs, as if it were the only one. Marginal: its own "
-            "reduction, once others have paid for the passes. Median over the architectures that have the times of "
+            "reduction, once others have paid for the passes. Median over the architectures that have a score of "
             "both; times of scores that were made on other machines are not comparable.",
         ),
         tables=tables,

@@ -84,7 +84,8 @@ def additions(comparison: Comparison) -> Section:
         intro=(
             f"What {comparison.candidate} tells about the truth that other metrics do not. Partial Spearman: the "
             "correlation of what is left of its ranks and of those of the truth after a linear regression of both on "
-            "the ranks of the others. Bits: the information that it adds to them, beside what shuffled scores reach.",
+            "the ranks of the others. Bits: the information that it adds to them, beside what shuffled scores reach. "
+            "Only architectures with a real score of all of them take part, whatever the policy.",
         ),
         tables=tables,
         bars=tuple(Bars(table.name, "partial", _lowest(table, 1), 1.0) for table in tables),
