@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules import batchnorm
 
 LAYERS = (
-    nn.Module, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, nn.ReLU, nn.AvgPool2d, nn.MaxPool2d,
-    nn.AdaptiveAvgPool2d, nn.Sequential, nn.Identity, nn.Dropout,
+    nn.Module, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, batchnorm._BatchNorm, nn.ReLU, nn.AvgPool2d,
+    nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Sequential, nn.Identity, nn.Dropout,
 )  # fmt: skip
 """Layers of which networks are made; their ``forward`` can be replaced for all networks at once."""
 
