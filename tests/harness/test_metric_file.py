@@ -289,7 +289,9 @@ SETTING = {
     "no gradients": ("torch.set_grad_enabled(False)", "whether torch keeps gradients"),
     "device": ("torch.set_default_device('meta')", "torch's default device"),
     "a layer": ("torch.nn.ReLU.forward = lambda self, x: x", "the forward of every ReLU"),
-    "all norms": ("torch.nn.modules.batchnorm._BatchNorm.forward = lambda self, x: x", "the forward of every _BatchNorm"),
+    "all norms": (
+        "torch.nn.modules.batchnorm._BatchNorm.forward = lambda self, x: x", "the forward of every _BatchNorm",
+    ),
     "a function": ("torch.nn.functional.relu = lambda x, inplace=False: 2 * x", "torch.nn.functional.relu"),
     "all modules": ("torch.nn.Module.__call__ = lambda self, x: x", "what calling a module does"),
 }
