@@ -7,14 +7,23 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.settings import kept
 
 _DESCRIPTIVE = frozenset({"cite", "caveats"})
 """Arguments of ``@metric`` that are words for people."""
+
+
+class Uncached(SourceFileLoader):
+    """Compiles a file anew: bytecode is found by size and second, and a file may change twice within one."""
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        """Return the code of the file as it is now."""
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def module_of(path: Path) -> ModuleType:
@@ -31,7 +40,7 @@ def module_of(path: Path) -> ModuleType:
     name = f"zcbench_file_{path.stem}_{hashlib.sha256(str(path).encode() + _read(path)).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=Uncached(name, str(path)))
     if spec is None or spec.loader is None:
         raise ZcbenchError(f"{path} is no Python file: name one that ends with .py")
     module = importlib.util.module_from_spec(spec)

@@ -16,7 +16,7 @@ from types import ModuleType
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Metric
 from zcbench.harness.metric_file import from_function
-from zcbench.harness.source_file import where
+from zcbench.harness.source_file import Uncached, where
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def afresh(metric: Metric) -> Iterator[Metric]:
     module, path, name = _place(metric)
     beside = _beside(path, module)
     loaded_name = f"{module}__afresh"
-    spec = importlib.util.spec_from_file_location(loaded_name, path)
+    spec = importlib.util.spec_from_file_location(loaded_name, path, loader=Uncached(loaded_name, str(path)))
     if spec is None or spec.loader is None:
         raise ZcbenchError(f"{path} is no Python file")
     loaded, there = importlib.util.module_from_spec(spec), set(sys.modules)

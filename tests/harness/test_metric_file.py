@@ -1,5 +1,6 @@
 """Metrics from a user's file: loaded, scored in every process, refused when their code changed unnoticed."""
 
+import os
 import pickle
 import random
 from pathlib import Path
@@ -203,6 +204,17 @@ def test_an_included_folder_is_taken_back(files: Path, capsys: pytest.CaptureFix
     assert "spread" in capsys.readouterr().out
     assert "spread" not in registry.metrics()
     assert "largest" not in registry.groups()["literature"]
+
+
+def test_a_file_that_changes_within_a_second_is_read_anew(tmp_path: Path) -> None:
+    """The bytecode that Python keeps is found by size and second alone."""
+    path = tmp_path / "f.py"
+    values = []
+    for number in (1, 2):
+        path.write_text(f"def f(network, inputs, targets):\n    return {number}.0\n")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        values.append(measure(make("plain"), batch(), metrics_in(path), key=KEY)["f"].value)
+    assert values == [1.0, 2.0]
 
 
 def test_comments_and_citations_are_no_code(files: Path) -> None:
