@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import importlib.util
 import keyword
 import re
 import shlex
@@ -49,7 +50,8 @@ def metric(name: str, out: Path) -> None:
     own, test = files
     click.echo(f"wrote {own}: the metric; its comments say what to change")
     click.echo(f"wrote {test}: its test with a slow reference")
-    click.echo(f"next: pytest {_quoted(test)}; zcbench check {_quoted(own)}; zcbench compare {_quoted(own)}")
+    first = "" if importlib.util.find_spec("pytest") else "pip install pytest; "
+    click.echo(f"next: {first}pytest {_quoted(test)}; zcbench check {_quoted(own)}; zcbench compare {_quoted(own)}")
 
 
 @command.command("workflow", short_help="A GitHub workflow that guards the quality of metrics.")

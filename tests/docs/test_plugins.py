@@ -57,17 +57,12 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_first_metric(
-    here: Path, small_checks: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_metric(here: Path, small_checks: None, capsys: pytest.CaptureFixture[str]) -> None:
     """From ``new`` to a verdict page; the metric's own tests are called here, so on two small networks as well."""
     new, own_test, check, compare = COMMANDS[:4]
     assert command(*shlex.split(new)[1:]) == 0
     (path,) = after_pytest(own_test)
-    with monkeypatch.context() as importing:
-        importing.syspath_prepend(here)
-        tests = {k: v for k, v in runpy.run_path(path).items() if k.startswith("test_")}
-    del sys.modules["my_metric"]  # no other test is to find it
+    tests = {k: v for k, v in runpy.run_path(path).items() if k.startswith("test_")}
     assert len(tests) == 4
     for test in tests.values():
         test()
