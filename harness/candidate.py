@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from zcbench.harness.metric import Checked, Metric, Undefined
 from zcbench.harness.passes.evaluate import Evaluation, evaluate
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import MiniBatch, Origin
-from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Recorded
+from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Quantity, Recorded
 from zcbench.harness.settings import kept
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture, Outcome, Recipe, Score, Seconds
@@ -139,16 +140,33 @@ def _together(
     computed: dict[str, Checked] = {}
     reasons: dict[str, str] = {}
     for metric in metrics:
+        # What one metric changes or sets must not reach the next; ours are tested not to.
+        values = evaluation.values if metric.ours else _copied(metric, evaluation.values)
         with evaluation.clock.measure(metric.key):
             try:
-                with kept():  # what one metric sets must not reach the next
-                    value = metric(evaluation.values)
+                with kept():
+                    value = metric(values)
                 computed[metric.key] = value if isinstance(value, Checked) else Checked(value, ())
             except Undefined as reason:
                 reasons[metric.key] = str(reason)
     decided = _cross(computed) | {k: (None, Outcome.UNDEFINED, reason) for k, reason in reasons.items()}
     seconds = _seconds(evaluation, metrics)
     return {m.key: Result(*decided[m.key], seconds[m.key]) for m in metrics}
+
+
+def _copied(metric: Metric, values: Mapping[Quantity, Any]) -> dict[Quantity, Any]:
+    """Return copies of what a metric needs, which it may write into."""
+    return {quantity: _copy(values[quantity]) for quantity in metric.needs.quantities()}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copy(inner) for key, inner in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    return copy.deepcopy(value)
 
 
 def _cross(computed: dict[str, Checked]) -> dict[str, tuple[float | None, Outcome, str]]:

@@ -97,6 +97,11 @@ class Metric:
         return self.name + (f"({','.join(f'{k}={v}' for k, v in changed.items())})" if changed else "")
 
     @property
+    def ours(self) -> bool:
+        """Whether it comes with zcbench, and so has passed the contract tests."""
+        return self.function.__module__.startswith("zcbench.")
+
+    @property
     def needs(self) -> Needs:
         """What the function's arguments stand for, with this metric's parameters."""
         return Needs(tuple((name, self._need(need)) for name, need in self.declared.items()))

@@ -142,7 +142,7 @@ def digest_of(metric: Metric) -> str:
     """Return the digest of the code of a metric that does not come with zcbench; empty for one that does."""
     if metric.source is not None:
         return metric.source.digest
-    if metric.function.__module__.startswith("zcbench."):
+    if metric.ours:
         return ""
     try:
         file = inspect.getsourcefile(inspect.getmodule(metric.function) or metric.function)

@@ -31,6 +31,7 @@ from zcbench.harness.passes.spec import (
     VectorOutput,
 )
 from zcbench.harness.passes.state import mode, prunable
+from zcbench.harness.settings import kept
 from zcbench.harness.timing import Clock
 
 
@@ -78,7 +79,8 @@ def evaluate(
         for procedure in plan.procedures:
             with run.clock.measure(procedure):
                 try:
-                    run.values[procedure] = procedure.compute(run)
+                    with kept():  # it may be somebody else's code, as in `OnCopy`
+                        run.values[procedure] = procedure.compute(run)
                 except Undefined as reason:
                     run.values[procedure] = reason
     return Evaluation(run.values, run.clock)

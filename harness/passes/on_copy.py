@@ -15,7 +15,6 @@ import torch
 from zcbench.harness.initialise import seeded
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.spec import Passes, Procedure
-from zcbench.harness.settings import kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +58,7 @@ class OnCopy(Procedure):
         for parameter in network.parameters():
             parameter.grad = None
         inputs = run.batch.inputs.clone(memory_format=torch.contiguous_format)
-        with kept(), reproducible(*run.key, "on copy", self.name):
+        with reproducible(*run.key, "on copy", self.name):
             returned = self.function(network, inputs, run.batch.targets.clone())
         return _number(self.name, returned).to(run.batch.inputs.device, torch.float64)
 
@@ -69,7 +68,7 @@ def _number(name: str, returned: Any) -> Tensor:
     if isinstance(returned, torch.Tensor) and returned.numel() == 1 and not returned.is_complex():
         return returned.detach().reshape(())
     if isinstance(returned, int | float | np.number) and not isinstance(returned, bool):
-        return torch.tensor(float(returned), dtype=torch.float64)
+        return torch.tensor(float(returned), dtype=torch.float64, device="cpu")
     what = f"a tensor of shape {tuple(returned.shape)}" if isinstance(returned, torch.Tensor) else repr(returned)[:60]
     raise TypeError(f"{name} must return one number, not {what}")
 

@@ -202,7 +202,12 @@ def told(finding: Finding) -> str:
     ("planted", "words"),
     [(writes, ("alone", "total += gradient.abs_().sum()", "x = x * 2")), (scales_weights, ("weight *= 1.5",))],
 )
-def test_company_shows_what_writes_into_shared_values(planted: Metric, words: tuple[str, ...]) -> None:
+def test_company_shows_what_writes_into_shared_values(
+    planted: Metric, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a metric that comes with zcbench; others write into copies, and so change no other metric's score."""
+    assert same_in_company(Trial(planted, 16), (CHAIN,)).holds is True
+    monkeypatch.setattr(Metric, "ours", True)
     finding = same_in_company(Trial(planted, 16), (CHAIN,))
     assert finding.holds is False
     assert all(word in told(finding) for word in words), told(finding)
@@ -218,7 +223,8 @@ def test_company_shows_what_draws() -> None:
 @pytest.mark.parametrize(
     ("planted", "words"),
     [
-        (writes, "the value of ParamGradient['body.0.weight']"), (scales_weights, "the weights head.weight"),
+        (writes, "the value of ParamGradient['body.0.weight']"),
+        (scales_weights, "the value of Parameters['body.0.weight']"),
         (leaving("hook"), "the hooks of head"), (leaving("gradient"), "the gradient of head.weight"),
         (leaving("flag"), "body.1.weight requires a gradient"), (leaving("buffer"), "the buffer body.1.running_mean"),
         (leaving("module"), "the modules of the network"), (leaving("undone"), "the weights head.weight"),

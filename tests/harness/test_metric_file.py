@@ -3,6 +3,8 @@
 import os
 import pickle
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from verbs import command
 from networks import KEY, batch, make
 from zcbench.harness import registry
 from zcbench.harness.candidate import measure
+from zcbench.harness.described import Described
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.metric_file import digest_of, from_function, metrics_in
 from zcbench.harness.source_file import code_digest
@@ -264,6 +267,20 @@ def test_changed_code_needs_a_new_version_or_a_word(
         assert (store.frame()["value"] > before).all()
 
 
+def test_scores_of_nobody_knows_which_code_are_no_scores_of_this_one(files: Path) -> None:
+    """A store of an earlier zcbench says nothing about the code of a plug-in's metric."""
+    path = files / "s.sqlite"
+    assert command("score", "--metrics", str(files / "largest.py"), "--store", str(path), *FAST) == 0
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE metrics")
+    (own,) = metrics_in(files / "largest.py")
+    with Store(path) as store, pytest.raises(ZcbenchError, match="that other code made"):
+        store.describe([Described.of(own)])
+    with Store(path) as store:
+        store.describe([Described.of(registry.metrics()["snip"])])
+        assert list(store.described()) == [("snip", 1)]
+
+
 def test_a_store_is_analysed_without_the_code_of_its_metrics(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,6 +341,33 @@ def test_no_file_changes_the_scores_of_other_metrics(
     with pytest.raises(ZcbenchError, match=f"early.py changes {told} when it is imported"):
         registry.select("early.py")
     assert {k: r.value for k, r in measure(make("plain"), batch(), chosen, key=KEY).items()} == alone
+
+
+SPOILING = """
+import torch
+from zcbench.harness.metric import metric
+from zcbench.harness.passes.spec import Logits, Parameters, ParamGradient
+
+@metric("aaa", version=1, cite="-", caveats="-", higher_is_better=True,
+        weights=Parameters(), gradients=ParamGradient(), both=(Logits(), Logits()))
+def aaa(weights, gradients, both):
+    both[0].zero_()
+    gradients.popitem()
+    return torch.stack([w.fill_(3.0).sum() for w in weights.values()]).sum()
+"""
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_metric_that_writes_into_its_arguments_changes_no_other(tmp_path: Path, order: int) -> None:
+    (tmp_path / "aaa.py").write_text(SPOILING)
+    chosen = registry.select("plain,grasp,snip,l2_norm,epe_nas")
+    alone = {k: r.value for k, r in measure(make("plain"), batch(), chosen, key=KEY).items()}
+    network = make("plain")
+    before = [parameter.clone() for parameter in network.parameters()]
+    together = measure(network, batch(), [*registry.select(str(tmp_path / "aaa.py")), *chosen][::order], key=KEY)
+    assert together["aaa"].outcome is Outcome.OK, together["aaa"]
+    assert {k: together[k].value for k in alone} == alone
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
 
 
 def test_a_setting_does_not_reach_the_next_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
