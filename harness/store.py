@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS metrics (
     metric TEXT NOT NULL, version INTEGER NOT NULL, description TEXT NOT NULL, PRIMARY KEY (metric, version)
 ) WITHOUT ROWID
 """
-"""Added later: a store without it is one whose metrics all come with zcbench."""
+"""Added later: of scores in a store without it nobody knows the code, unless the metric comes with zcbench."""
 
 # A score that is final is never overwritten: of two processes that computed one row, the first one counts.
 _INSERT = """
@@ -214,11 +214,11 @@ class Store:
         Raises:
             ZcbenchError: if there are scores of that version that other code made.
         """
-        known = self.described()
         with self.transaction():
+            known = self.described()
             for one in metrics:
                 before = known.get((one.name, one.version))
-                if before is not None and before.code != one.code and self._holds(one):
+                if (before.code if before is not None else "") != one.code and self._holds(one):
                     if not rescore:
                         raise ZcbenchError(
                             f"the store {self.path} has scores of {one.name} version {one.version} that other code "
