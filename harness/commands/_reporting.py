@@ -230,6 +230,12 @@ def _described(studied: Sequence[Studied]) -> dict[tuple[str, int], Described]:
 
 
 def provenance_of(store: Store, studied: Sequence[Studied]) -> dict[str, str | Mapping[str, str]]:
+    """Return what was run where, for the last section of a page: key to text, or group to keys and texts.
+
+    Args:
+        store: the store that was read.
+        studied: what was read of it.
+    """
     described: dict[str, str | Mapping[str, str]] = {
         "zcbench": {
             "version": package_version("zcbench"), "source": source_digest(),
