@@ -200,6 +200,9 @@ def test_how_alike_metrics_are(mixed, policy):
     nearest = max(rho, key=lambda name: abs(rho[name]))
     assert (found.nearest.metric, found.nearest.beyond, found.nearest.reversed) == (nearest, False, False)
     assert found.nearest.correlation.value == pytest.approx(rho[nearest], abs=1e-12)
+    missing = np.isnan([mixed.values[:, mixed.metrics.index(name), 0] for name in ("mine", nearest)]).any(axis=0)
+    assert (found.nearest.correlation.n, found.nearest.correlation.n_undefined) == ((~missing).sum(), missing.sum())
+    assert missing.any()
     assert found.twins == ()
 
 

@@ -1,14 +1,13 @@
 """Is the candidate a known metric on another scale?"""
 
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
 from zcbench.harness.analysis.correlation import pearson_of_codes
-from zcbench.harness.analysis.intervals import FEWEST, no_estimate
+from zcbench.harness.analysis.intervals import FEWEST
 from zcbench.harness.analysis.population import Population
+from zcbench.harness.analysis.ranks import why_undefined
 from zcbench.harness.analysis.versus.parts import TWIN, Twin
 from zcbench.harness.analysis.versus.samples import own_scores
-from zcbench.harness.types import Estimate
 
 
 def alike(population: Population, candidate: int) -> tuple[Twin, ...]:
@@ -29,17 +28,12 @@ def alike(population: Population, candidate: int) -> tuple[Twin, ...]:
     scored = own_scores(population)
     for metric, name in enumerate(population.metrics):
         both = scored[candidate] & scored[metric]
-        estimate = _correlation(population, candidate, metric, both)
-        if metric == candidate or np.isnan(estimate.value):
+        x, y = population.scores[candidate][both], population.scores[metric][both]
+        if metric == candidate or why_undefined(x, y):
             continue
+        lost = int((population.failed[candidate] | population.failed[metric]).sum())
+        estimate = replace(pearson_of_codes(x, y), n_undefined=lost)
         enough = bool(2 * both.sum() >= scored[candidate].sum())
         beyond = enough and estimate.n >= FEWEST and abs(estimate.value) > TWIN
         found.append((not enough, -abs(estimate.value), name, Twin(name, estimate, beyond, estimate.value < 0)))
     return tuple(one[-1] for one in sorted(found, key=lambda one: one[:-1]))
-
-
-def _correlation(population: Population, first: int, second: int, both: NDArray[np.bool_]) -> Estimate:
-    x, y = population.scores[first][both], population.scores[second][both]
-    if x.size < 3 or x.min() == x.max() or y.min() == y.max():
-        return no_estimate("undefined: too few architectures or a constant score", n=x.size)
-    return pearson_of_codes(x, y)
