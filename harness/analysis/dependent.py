@@ -110,20 +110,6 @@ def untied(x: Codes) -> NDArray[np.float64]:
     return np.asarray(x.size - np.bincount(x)[x], dtype=np.float64)
 
 
-def kendall_influence(x: Codes, y: Codes) -> NDArray[np.float64]:
-    """Return the influence of each architecture on tau-b, float64[n], of mean zero.
-
-    With means k, u, v of k_i, u_i, v_i as above: 2 (k_i - k) / sqrt(u v) - tau ((u_i - u)/u + (v_i - v)/v), so that
-    tau-b of counts w is tau + sum w psi / sum w up to terms of order 1/n.
-
-    Source: Hampel, JASA 69:383-393, 1974, for a ratio of U-statistics.
-    """
-    k, u, v = concordance(x, y), untied(x), untied(y)
-    scale = math.sqrt(u.mean() * v.mean())
-    tau = k.mean() / scale
-    return np.asarray(2 * (k - k.mean()) / scale - tau * (u / u.mean() + v / v.mean() - 2), dtype=np.float64)
-
-
 def _products(x: Codes, y: Codes) -> tuple[float, NDArray[np.float64]]:
     """Return sum c d of the centred ranks, and the same without each row; all integers."""
     c, d = centred_ranks(x), centred_ranks(y)

@@ -55,6 +55,8 @@ def kendall_influence(x: NDArray[Any], y: NDArray[Any]) -> tuple[Values, Values]
     tau-b = C / sqrt(V W) with C = mean over pairs of sign(x_i - x_j) sign(y_i - y_j), V the share of pairs that are
     not tied in x, W in y. The influence of k on C is 2 (mean_j sign sign - C), and likewise on V and W.
 
+    Source: Hampel, JASA 69:383-393, 1974, for a ratio of U-statistics.
+
     Args:
         x: [B, n].
         y: [n].

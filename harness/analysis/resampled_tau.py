@@ -6,13 +6,14 @@ of matrices for many resamples. All sums are integers that their type holds exac
 bit.
 
 Beyond ``EXACT`` rows, where K no longer fits and a thousand resamples take minutes, tau-b is linearised at the data
-(``dependent.kendall_influence``); what that leaves out is of order 1/n.
+(``influence.kendall_influence``); what that leaves out is of order 1/n.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zcbench.harness.analysis.dependent import kendall_influence, kendall_left_out
+from zcbench.harness.analysis.dependent import kendall_left_out
+from zcbench.harness.analysis.influence import kendall_influence
 from zcbench.harness.analysis.ranks import Codes
 
 EXACT = 2000
@@ -58,7 +59,7 @@ class ResampledTau:
         return np.clip(out, -1.0, 1.0, out=out)
 
     def _linear(self, scores: Codes) -> NDArray[np.float64]:
-        influence = kendall_influence(scores, self._truth)
+        influence = kendall_influence(scores[None], self._truth)[1][0]
         tau = kendall_left_out(scores, self._truth).value
         out = np.empty(len(self._counts))
         for first in range(0, len(out), BLOCK):
