@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from zcbench.harness.analysis.versus.parts import Difference
 from zcbench.harness.analysis.versus.result import Comparison, Sides, Versus
@@ -143,18 +142,6 @@ def seconds(value: float) -> str:
 def ratio(value: float) -> str:
     """Return a ratio with two significant digits, or as a whole number from ten on."""
     return number(value, 0) if value >= 9.95 else scientific(float(f"{value:.2g}"))
-
-
-def sides_of(differences: Sequence[Difference]) -> Sides:
-    """Sort baselines by what the adjusted tests say, as ``Verdict.sides`` does for Spearman.
-
-    Args:
-        differences: of one statistic and slice.
-    """
-    found = Sides()
-    for one in differences:
-        found = replace(found, **{one.side: (*getattr(found, one.side), one.baseline)})
-    return found
 
 
 def standing(sides: Sides) -> str:

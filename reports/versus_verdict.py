@@ -12,7 +12,6 @@ from zcbench.reports.versus_phrases import (
     cause,
     labels,
     measured,
-    sides_of,
     signed,
     standing,
     where,
@@ -173,7 +172,7 @@ def _missing(comparison: Comparison, versus: Versus) -> str:
 
 def _by_tau(versus: Versus) -> str:
     """Say whether Kendall's tau decides as Spearman does."""
-    tau = sides_of(versus.of(statistic="kendall"))
+    tau = Sides.of(versus.of(statistic="kendall"))
     if versus.verdict.decision == "cannot tell" or tau == Sides():
         return ""
     same = {side: set(getattr(tau, side)) for side in _SIDES} == {

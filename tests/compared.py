@@ -34,11 +34,6 @@ def difference(baseline, ours, theirs, p_holm, *, slice_="all", statistic="spear
     )
 
 
-def sides(found) -> Sides:
-    by = {side: tuple(d.baseline for d in found if d.side == side) for side in Sides.__dataclass_fields__}
-    return Sides(**by)
-
-
 BASELINES = (("params", 0.70, 0.2), ("swap", 0.79, 0.9), ("zen", 0.3, 0.0001))
 
 
@@ -48,7 +43,7 @@ def versus(
 ) -> Versus:
     """One benchmark and target; of every baseline its name, Spearman and adjusted p (NaN: no test)."""
     differences, standings = differences_of(baselines, own, top, n), standings_of(baselines, own, top, n, n_undefined)
-    every, tenth = (sides([d for d in differences if (d.slice, d.statistic) == (s, "spearman")]) for s in SLICES)
+    every, tenth = (Sides.of(d for d in differences if (d.slice, d.statistic) == (s, "spearman")) for s in SLICES)
     best = max(baselines, key=lambda b: b[1])[0] if baselines else ""
     twin = Twin(copy_of or best, estimate(0.9985 if copy_of else 0.93, 0.0005, n), bool(copy_of), False)
     if reversed_:

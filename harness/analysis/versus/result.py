@@ -3,7 +3,8 @@
 Every metric is signed, see ``parts``, which has the records that these are made of.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from zcbench.harness.analysis.ranks import Policy
@@ -31,7 +32,7 @@ Added = Literal["yes", "no", "reversed", "cannot tell"]
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The baselines of one slice by what the adjusted tests of Spearman say; every baseline is in one of the four.
+    """The baselines of one statistic and slice by what the adjusted tests say; every baseline is in one of the four.
 
     Attributes:
         better: the candidate is better than these.
@@ -44,6 +45,16 @@ class Sides:
     worse: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, differences: Iterable[Difference]) -> "Sides":
+        """Sort baselines by what the tests say.
+
+        Args:
+            differences: of one statistic and slice, with their adjusted p.
+        """
+        found = tuple(differences)
+        return cls(**{one.name: tuple(d.baseline for d in found if d.side == one.name) for one in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,7 @@ def _cannot_tell(population: Population, candidate: int, sides: Sides) -> str:
 
 
 def _sides(differences: Sequence[Difference], slice_: Slice) -> Sides:
-    mine = [one for one in differences if (one.statistic, one.slice) == ("spearman", slice_)]
-    names = {side: tuple(one.baseline for one in mine if one.side == side) for side in Sides.__dataclass_fields__}
-    return Sides(**names)
+    return Sides.of(one for one in differences if (one.statistic, one.slice) == ("spearman", slice_))
 
 
 def _decision(sides: Sides) -> Decision:
