@@ -5,6 +5,7 @@ import math
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.analysis.versus.parts import BEST, SLICES, STATISTICS, TWIN, Addition, Slice
 from zcbench.harness.analysis.versus.result import Comparison, Versus
+from zcbench.harness.analysis.versus.verdict import adds_something
 from zcbench.harness.types import Estimate
 from zcbench.reports.section import Bars, Section, lower_end, slug
 from zcbench.reports.text import listed, plural
@@ -132,13 +133,7 @@ def added(label: str, comparison: Comparison, versus: Versus) -> Table:
 def _says(one: Addition, versus: Versus, *, last: bool) -> str:
     if one.redundant:
         return "determined by them"
-    if last:
-        return versus.verdict.adds
-    if math.isnan(one.partial.low) or math.isnan(one.bits):
-        return "cannot tell"
-    if not one.bits > one.level or one.partial.low <= 0 <= one.partial.high:
-        return "no"
-    return "yes" if one.partial.low > 0 else "reversed"
+    return versus.verdict.adds if last else adds_something(one)
 
 
 def copies(comparison: Comparison) -> Section:
