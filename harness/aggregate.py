@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy import stats
 
 from zcbench.harness import aggregates as folder
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.plugins import Offer, offered
 
 ENTRY_POINTS = "zcbench.aggregates"
 
@@ -103,18 +104,27 @@ def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def aggregates() -> dict[str, Aggregate]:
     """Return every aggregate by name: the files of ``harness/aggregates`` and the installed entry points.
 
+    A plug-in that cannot be loaded is left out, see ``offers``.
+
     Raises:
-        ZcbenchError: if two aggregates have one name, or an entry point is none.
+        ZcbenchError: if two aggregates have one name.
     """
     modules = [importlib.import_module(f"{folder.__name__}.{m.name}") for m in pkgutil.iter_modules(folder.__path__)]
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Aggregate)]
-    for entry in entry_points(group=ENTRY_POINTS):
-        loaded = entry.load()
-        if not isinstance(loaded, Aggregate):
-            raise ZcbenchError(f"entry point {entry.name} = {entry.value} is no aggregate: use @aggregate")
-        found.append(loaded)
+    found += [offer.found for offer in offers() if offer.found is not None]
     named: dict[str, Aggregate] = {}
     for one in found:
         if named.setdefault(one.name, one) is not one:
             raise ZcbenchError(f"two aggregates are called {one.name}; rename the one that was added")
     return dict(sorted(named.items()))
+
+
+def offers() -> list[Offer[Aggregate]]:
+    """Return what plug-ins offer."""
+    return offered(ENTRY_POINTS, _aggregate)
+
+
+def _aggregate(loaded: Any) -> Aggregate:
+    if isinstance(loaded, Aggregate):
+        return loaded
+    raise ZcbenchError("it is no aggregate: decorate the function with @aggregate")

@@ -41,3 +41,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> ZcbenchError:
     """Return the error for an unknown name, with the nearest known ones."""
     return ZcbenchError(f'unknown {what} "{name}".{did_you_mean(name, known)}')
+
+
+def in_words(error: BaseException) -> str:
+    """Return kind and text of any exception in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -7,7 +7,6 @@ import pkgutil
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from inspect import ismodule
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from zcbench.harness.aggregate import aggregates
 from zcbench.harness.errors import MissingFileError, ZcbenchError, unknown
 from zcbench.harness.metric import Metric, ParameterValue
 from zcbench.harness.metric_file import metrics_in
-from zcbench.harness.settings import kept
+from zcbench.harness.plugins import Offer, left_out, offered
 
 ENTRY_POINTS = "zcbench.metrics"
 
@@ -46,41 +45,29 @@ def builtin() -> dict[str, Metric]:
 def metrics() -> dict[str, Metric]:
     """Return every metric by name: those of zcbench, of installed plug-ins, and of files that were included.
 
-    A plug-in that cannot be loaded is left out, see ``broken``.
+    A plug-in that cannot be loaded is left out, see ``offers``.
 
     Raises:
         ZcbenchError: if two metrics have one name.
     """
     found = dict(builtin())
-    for entry in entry_points(group=ENTRY_POINTS):
-        _add(found, _offered(entry)[0], entry.value)
+    for offer in offers():
+        _add(found, offer.found or (), offer.point.value)
     for path, required in _included.items():
         _add(found, metrics_in(path, required=required), str(path))
     return dict(sorted(found.items()))
 
 
-@cache
-def broken() -> dict[str, str]:
-    """Return why plug-ins cannot be loaded, by ``name = value`` of their entry point."""
-    found = {f"{e.name} = {e.value}": _offered(e)[1] for e in entry_points(group=ENTRY_POINTS)}
-    return {name: why for name, why in found.items() if why}
+def offers() -> list[Offer[list[Metric]]]:
+    """Return what plug-ins offer: an entry point names a metric, a list of metrics, or a module."""
+    return offered(ENTRY_POINTS, _metrics_of)
 
 
-def _offered(entry: EntryPoint) -> tuple[list[Metric], str]:
-    """Return the metrics of an entry point, or why there are none.
-
-    An entry point names a metric, a list of metrics, or a module.
-    """
-    try:
-        with kept() as changed:
-            loaded: Any = entry.load()
-    except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and must not take the program with it
-        return [], f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if changed:
-        return [], f"it changes {' and '.join(changed)}, and with it the scores of all metrics"
+def _metrics_of(loaded: Any) -> list[Metric]:
     values = vars(loaded).values() if ismodule(loaded) else loaded if isinstance(loaded, list | tuple) else [loaded]
-    offered = [value for value in values if isinstance(value, Metric)]
-    return offered, "" if offered else "it is no metric: decorate the function with @metric or @from_function"
+    if found := [value for value in values if isinstance(value, Metric)]:
+        return found
+    raise ZcbenchError("it is no metric: decorate the function with @metric or @from_function")
 
 
 def include(path: Path) -> list[Metric]:
@@ -214,7 +201,7 @@ def _named(item: str) -> list[Metric]:
             raise ZcbenchError(f"{name} is a group and has no parameters: give them to one of its metrics")
         return [metrics()[member] for member in groups()[name]]
     if name not in metrics():
-        more = "".join(f" The plug-in {plugin} cannot be loaded: {why}." for plugin, why in broken().items())
+        more = left_out(offers())
         if Path(f"{name}.py").is_file():
             more = f" There is a file of that name here: write {name}.py." + more
         raise ZcbenchError(str(unknown("metric", name, [*metrics(), *groups()])) + more)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 from xml.etree import ElementTree
 
+from zcbench.harness.errors import ZcbenchError, in_words
+from zcbench.harness.plugins import Offer, offered
 from zcbench.reports import latex, markdown
 from zcbench.reports.csv_tables import csv_table
 from zcbench.reports.html import html
@@ -39,25 +41,37 @@ def sections(data: ReportInput, others: Sequence[Section]) -> list[Section]:
     """
     made: list[Section] = []
     left_out: list[str] = []
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+    for offer in offers():
+        why = offer.why
         try:
-            mine = list(_made(point, data))
+            mine = list(_made(offer.found or (), data))
             _check(mine, [*others, *made])
-            made += [replace(one, notes=(*one.notes, _whose(point))) for one in mine]
+            made += [replace(one, notes=(*one.notes, _whose(offer))) for one in mine]
         except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and the report is to be written
-            left_out.append(f"The plug-in {point.name} = {point.value} is left out: {_why(error)}")
+            why = in_words(error)
+        if why:
+            left_out.append(f"The plug-in {offer.name} is left out: {why[:300].rstrip(' .:')}.")
     for line in left_out:
         logging.getLogger(GROUP).warning("note: %s", line)
     return made + ([_named(left_out)] if left_out else [])
 
 
-def _made(point: EntryPoint, data: ReportInput) -> Iterator[Section]:
-    """Load a plug-in and let it make its sections."""
-    loaded = point.load()
+def offers() -> list[Offer[Sequence[Maker]]]:
+    """Return what plug-ins offer."""
+    return offered(GROUP, _makers)
+
+
+def _makers(loaded: Any) -> Sequence[Maker]:
     makers: Sequence[Maker] = loaded if isinstance(loaded, list | tuple) else [loaded]
     for maker in makers:
         if not callable(maker):
-            raise TypeError(f"it names {maker!r:.60}, not a function from ReportInput to Section")
+            raise ZcbenchError(f"it names {maker!r:.60}, not a function from ReportInput to Section")
+    return makers
+
+
+def _made(makers: Sequence[Maker], data: ReportInput) -> Iterator[Section]:
+    """Let a plug-in make its sections."""
+    for maker in makers:
         made = maker(data)
         for one in () if made is None else (made,) if isinstance(made, Section | str) else made:
             if not isinstance(one, Section):
@@ -102,14 +116,9 @@ def _render(section: Section) -> None:
         csv_table(table)
 
 
-def _whose(point: EntryPoint) -> str:
-    package = f", {point.dist.name} {point.dist.version}" if point.dist is not None else ""
-    return f"This section was made by the plug-in {point.name}{package}."
-
-
-def _why(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300].rstrip(".")
-    return f"{type(error).__name__}: {text}." if text else f"{type(error).__name__}."
+def _whose(offer: Offer[Sequence[Maker]]) -> str:
+    package = f", {offer.package}" if offer.package else ""
+    return f"This section was made by the plug-in {offer.point.name}{package}."
 
 
 def _named(left_out: Sequence[str]) -> Section:

@@ -56,7 +56,6 @@ def installed(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def forget() -> None:
     registry.metrics.cache_clear()
-    registry.broken.cache_clear()
 
 
 def test_all_chains_are_scored_by_worker_processes(store: Path) -> None:

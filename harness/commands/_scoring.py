@@ -6,14 +6,16 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 
 from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark as find_benchmark
-from zcbench.datasets.registry import broken as broken_benchmarks
+from zcbench.datasets.registry import offers as benchmark_offers
 from zcbench.harness import options
+from zcbench.harness.aggregate import offers as aggregate_offers
 from zcbench.harness.commands._choosing import Choice, choose
 from zcbench.harness.commands._progress import Progress
 from zcbench.harness.commands._targets import TruthOptions
@@ -22,7 +24,9 @@ from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.passes.spec import further_batches
-from zcbench.harness.registry import broken, select
+from zcbench.harness.plugins import Offer
+from zcbench.harness.registry import offers as metric_offers
+from zcbench.harness.registry import select
 from zcbench.harness.runner import Summary, run, usable_device
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
@@ -93,8 +97,10 @@ def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth
         ZcbenchError: for whatever is wrong with the options.
     """
     chosen = select(setting.metrics)
-    for plugin, why in (broken() | broken_benchmarks()).items():
-        click.echo(f"note: the plug-in {plugin} is left out, it cannot be loaded: {why}", err=True)
+    offers: list[Offer[Any]] = [*metric_offers(), *aggregate_offers(), *benchmark_offers()]
+    for offer in offers:
+        if offer.why:
+            click.echo(f"note: the plug-in {offer.name} is left out, it cannot be loaded: {offer.why}", err=True)
     further = further_batches(q for metric in chosen for q in metric.needs.quantities())
     init = initialisation(setting.init)
     found = [find_benchmark(name) for name in dict.fromkeys(benchmarks)]

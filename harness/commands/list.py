@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
 from zcbench.datasets import images
+from zcbench.datasets import registry as of_benchmarks
 from zcbench.datasets.registry import benchmarks
+from zcbench.harness import aggregate as of_aggregates
 from zcbench.harness import options
+from zcbench.harness import registry as of_metrics
 from zcbench.harness.aggregate import aggregates
 from zcbench.harness.commands._options import OneOf, include_path
 from zcbench.harness.initialise import INITIALISATIONS
+from zcbench.harness.plugins import Offer
 from zcbench.harness.registry import GROUPS, groups, metrics
+from zcbench.reports import plugins as of_reports
 
-PLUGINS = ("zcbench.metrics", "zcbench.aggregates", "zcbench.benchmarks", "zcbench.reports")
-"""The entry-point groups in which other packages offer something."""
+PLUGINS: dict[str, Callable[[], Sequence[Offer[Any]]]] = {
+    of_metrics.ENTRY_POINTS: of_metrics.offers,
+    of_aggregates.ENTRY_POINTS: of_aggregates.offers,
+    of_benchmarks.GROUP: of_benchmarks.offers,
+    of_reports.GROUP: of_reports.offers,
+}
+"""The entry-point groups in which other packages offer something, and what they offer."""
 
 
 def _metrics() -> None:
@@ -60,16 +70,12 @@ def _inits() -> None:
 
 def _plugins() -> None:
     """Every entry point of other packages, and whether it can be loaded."""
-    for group in PLUGINS:
-        for entry in sorted(entry_points(group=group), key=lambda e: e.name):
-            package = f" of {entry.dist.name} {entry.dist.version}" if entry.dist is not None else ""
-            try:
-                entry.load()
-                state = "loaded"
-            except (Exception, SystemExit) as error:  # a plug-in may fail in any way
-                state = f"cannot be loaded, {type(error).__name__}: {' '.join(str(error).split())}"
-            click.echo(f"{group}: {entry.name} = {entry.value}{package}; {state}")
-    if not any(entry_points(group=group) for group in PLUGINS):
+    found = [(group, offer) for group, offers in PLUGINS.items() for offer in offers()]
+    for group, offer in found:
+        package = f" of {offer.package}" if offer.package else ""
+        state = f"cannot be loaded: {offer.why}" if offer.why else "loaded"
+        click.echo(f"{group}: {offer.name}{package}; {state}")
+    if not found:
         click.echo(f"none; installed packages offer them in the entry-point groups {', '.join(PLUGINS)}")
 
 

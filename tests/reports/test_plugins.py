@@ -1,5 +1,6 @@
 """Sections of other packages: put before the provenance, named, and left out with a reason where they fail."""
 
+import importlib.metadata
 import logging
 import re
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def offer(*names: str) -> None:
         points = [EntryPoint(name, f"test_plugins:{name}", plugins.GROUP) for name in names]
-        monkeypatch.setattr(plugins, "entry_points", lambda group: points)
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
         monkeypatch.setattr(EntryPoint, "load", lambda point: globals()[point.name])
 
     return offer
@@ -99,7 +100,7 @@ def data(make_input: Callable[..., ReportInput]) -> ReportInput:
 def plain(data: ReportInput) -> Report:
     """The report without plug-ins."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plugins, "entry_points", lambda group: [])
+        patch.setattr(importlib.metadata, "entry_points", lambda group: [])
         return build(data)
 
 
@@ -162,7 +163,7 @@ def test_the_page_says_what_was_left_out(
 
 def test_one_that_cannot_be_imported_is_left_out(data: ReportInput, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [EntryPoint("gone", "no_such_module_anywhere:section", plugins.GROUP)]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
     (told,) = plugins.sections(data, [])
     assert "ModuleNotFoundError: No module named 'no_such_module_anywhere'." in told.notes[0]
 
