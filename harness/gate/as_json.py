@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
+from zcbench.harness.analysis.output import plain
 from zcbench.harness.gate.result import Check, GateResult, Kind, Power, Status
 
 FORMAT = "zcbench-gate-result"
@@ -46,12 +45,12 @@ def as_json(result: GateResult) -> str:
         "provenance": {
             **dict(sorted(result.provenance.items())),
             "costs": [
-                {"benchmark": c.benchmark, "metric": c.metric, "message": c.message, "numbers": _numbers(c.numbers)}
+                {"benchmark": c.benchmark, "metric": c.metric, "message": c.message, "numbers": dict(c.numbers)}
                 for c in result.checks if c.kind is Kind.COST
             ],
         },
     }  # fmt: skip
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
 
 
 def _check(check: Check) -> dict[str, Any]:
@@ -61,22 +60,13 @@ def _check(check: Check) -> dict[str, Any]:
         "kind": str(check.kind), "status": str(check.status), "benchmark": check.benchmark, "target": check.target,
         "metric": check.metric, "statistic": check.statistic, "n": check.n,
         "message": _COST.get(check.status, check.message) if timed else check.message,
-        "numbers": _numbers(numbers), "details": list(check.details),
+        "numbers": numbers, "details": list(check.details),
     }  # fmt: skip
 
 
 def _power(one: Power) -> dict[str, Any]:
     return {
         "benchmark": one.benchmark, "target": one.target, "metric": one.metric, "statistic": one.statistic,
-        "n": one.n, "margin": one.margin, "smallest_loss": _number(one.smallest), "probability": one.probability,
+        "n": one.n, "margin": one.margin, "smallest_loss": one.smallest, "probability": one.probability,
         "seeds": one.seeds, "message": one.message,
     }  # fmt: skip
-
-
-def _numbers(numbers: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in numbers.items()}
-
-
-def _number(value: float) -> float | None:
-    """Return the number as JSON has it: null where it does not exist."""
-    return float(value) if math.isfinite(value) else None

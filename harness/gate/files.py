@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from zcbench.harness.analysis.cube import Cube
+from zcbench.harness.analysis.output import plain
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.gate import sidecar
 from zcbench.harness.gate.agreement import disagreement
@@ -26,6 +27,8 @@ from zcbench.harness.replace import replacing, write_text
 from zcbench.harness.types import Estimate, Outcome, Recipe
 
 FORMAT = "zcbench-gate-baseline"
+
+
 @cache
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a baseline."""
@@ -60,7 +63,7 @@ def write(baseline: Baseline, path: Path) -> tuple[Path, Path]:
     check_name(path)
     beside = sidecar.sidecar_of(path)
     content = sidecar.content_of(baseline.entries)
-    text = json.dumps(_document(baseline, beside.name, content), indent=1, allow_nan=False)
+    text = json.dumps(plain(_document(baseline, beside.name, content)), indent=1, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(beside) as temporary:
         temporary.write_bytes(content)
@@ -124,7 +127,7 @@ def _document(baseline: Baseline, beside: str, content: bytes) -> dict[str, Any]
         ],
         "provenance": {
             **dict(sorted(baseline.provenance.items())),
-            "calibration_seconds": [_number(entry.calibration) for entry in baseline.entries],
+            "calibration_seconds": [entry.calibration for entry in baseline.entries],
         },
     }
 
@@ -139,7 +142,7 @@ def _entry_document(entry: Measured, estimates: tuple[Recorded, ...]) -> dict[st
         "metrics": [
             {
                 "metric": m.key, "version": m.version, "higher_is_better": m.higher_is_better, "code": m.code,
-                "seconds": _number(entry.median_seconds(place)),
+                "seconds": entry.median_seconds(place),
                 "outcomes": {o: int((entry.outcome[:, place] == o).sum()) for o in Outcome},
             }
             for place, m in enumerate(entry.metrics)
@@ -155,18 +158,13 @@ def _entry_document(entry: Measured, estimates: tuple[Recorded, ...]) -> dict[st
         "estimates": [
             {
                 "metric": r.metric, "target": r.target, "statistic": r.statistic, "slice": r.slice,
-                "value": _number(r.estimate.value), "low": _number(r.estimate.low), "high": _number(r.estimate.high),
+                "value": r.estimate.value, "low": r.estimate.low, "high": r.estimate.high,
                 "n": r.estimate.n, "n_undefined": r.estimate.n_undefined, "method": r.estimate.method,
             }
             for r in estimates
         ],
         "environment": dict(sorted(entry.environment.items())),
     }  # fmt: skip
-
-
-def _number(value: float | None) -> float | None:
-    """Return the number as JSON has it: null for NaN."""
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _nan(value: float | None) -> float:
