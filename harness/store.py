@@ -312,14 +312,30 @@ class Store:
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
             return {key: Recipe(**json.loads(text)) for key, text in rows}
 
-    def environments(self) -> list[dict[str, str]]:
-        """Return every environment that scores were computed in, the one with most rows first."""
+    def environments(
+        self, benchmark: str | None = None, metrics: Mapping[str, int] | None = None,
+        recipes: Iterable[str] | None = None,
+    ) -> list[dict[str, str]]:  # fmt: skip
+        """Return every environment that scores were computed in, the one with most rows first.
+
+        Args:
+            benchmark: only scores of this one.
+            metrics: only scores of these: versions by name with parameters.
+            recipes: only scores of these: digests.
+        """
         query = (
             "SELECT e.environment, COUNT(*) FROM scores s JOIN environments e ON e.digest = s.environment "
+            "WHERE (?1 IS NULL OR benchmark = ?1) "
+            "AND (?2 IS NULL OR (metric, version) IN (SELECT key, value FROM json_each(?2))) "
+            "AND (?3 IS NULL OR recipe IN (SELECT value FROM json_each(?3))) "
             "GROUP BY e.digest ORDER BY COUNT(*) DESC, e.digest"
         )
+        given = (
+            benchmark, None if metrics is None else json.dumps(dict(metrics)),
+            None if recipes is None else json.dumps(list(recipes)),
+        )  # fmt: skip
         with self._explained(), self._intact():
-            return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query)]
+            return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query, given)]
 
     def frame(self) -> pd.DataFrame:
         """Return all rows as a table with the columns of an export."""

@@ -21,10 +21,10 @@ from zcbench.harness.registry import groups, metrics, split
 from zcbench.harness.replace import write_text
 from zcbench.harness.results import schema
 from zcbench.harness.results.document import file_name, slug, to_text
-from zcbench.harness.results.machines import StoreOfMachines
 from zcbench.harness.results.measure import measurement, seeds_of
 from zcbench.harness.results.read import read
 from zcbench.harness.results.result import Measurement, MetricIdentity, Result
+from zcbench.harness.store import Store
 from zcbench.reports.text import plural
 
 
@@ -64,7 +64,7 @@ def command(
         zcbench results --store s.sqlite --benchmark nasbench201 --target cifar10 --by "Ada L." --out results
     """
     how = _studying.Statistics(undefined, population, resamples)
-    with StoreOfMachines(store_path, create=False) as store:
+    with Store(store_path, create=False) as store:
         names = benchmarks_in(store, benchmarks)
         options = _targets.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=costs)
         wanted = Wanted(dataset, batch_size, init, network, resolution, labels, prefer=options.datasets)
@@ -114,9 +114,7 @@ def _chosen(only: str | None, analyses: Sequence[Analysis]) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def _results(
-    store: StoreOfMachines, space: str, parts: Sequence[_Analysed], chosen: Iterable[str], by: str
-) -> Iterator[Result]:
+def _results(store: Store, space: str, parts: Sequence[_Analysed], chosen: Iterable[str], by: str) -> Iterator[Result]:
     """Iterate over what one benchmark gives: one result for each metric and version."""
     for name in sorted(chosen):
         found: dict[MetricIdentity, list[_Analysed]] = {}
@@ -167,12 +165,13 @@ def _measured(name: str, part: _Analysed) -> Measurement:
     return measurement(part.analysis, name, truth=part.target, recipe=family.recipe, words=family.describe())
 
 
-def _machines(store: StoreOfMachines, name: str, parts: Sequence[_Analysed]) -> tuple[dict[str, str], ...]:
+def _machines(store: Store, name: str, parts: Sequence[_Analysed]) -> tuple[dict[str, str], ...]:
     recipes = [
         replace(part.family.recipe, init_seed=seed).digest
         for part in parts for seed in seeds_of(part.analysis.table, name)
     ]  # fmt: skip
-    return store.machines(parts[0].analysis.table.benchmark, _versions(parts[0], name), recipes)
+    benchmark = parts[0].analysis.table.benchmark
+    return tuple(store.environments(benchmark, _versions(parts[0], name), recipes))
 
 
 def _provenance() -> dict[str, str]:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -153,6 +154,21 @@ def test_environments_are_kept_with_the_number_of_their_rows(path: Path) -> None
         store.append([score("a")], {"threads": "2"})
         store.append([score("b"), score("c")], {"threads": "1"})
         assert store.environments() == [{"threads": "1", "rows": "2"}, {"threads": "2", "rows": "1"}]
+
+
+def test_environments_can_be_asked_of_some_scores(path: Path) -> None:
+    later = recipe(init_seed=1)
+    with Store(path) as store:
+        store.append([score("a"), score("b"), score("a", "grasp"), score("a", recipe=later)], {"threads": "1"})
+        store.append([score("c"), replace(score("a"), version=2)], {"threads": "2"})
+        for question, rows in (
+            ({"benchmark": "toy"}, ["4", "2"]), ({"benchmark": "other"}, []), ({"metrics": {"snip": 1}}, ["3", "1"]),
+            ({"metrics": {"snip": 2}}, ["1"]), ({"metrics": {"snip": 1, "grasp": 1}}, ["4", "1"]),
+            ({"metrics": {}}, []),
+            ({"recipes": [later.digest]}, ["1"]), ({"recipes": [recipe().digest]}, ["3", "2"]), ({"recipes": []}, []),
+            ({"benchmark": "toy", "metrics": {"snip": 1}, "recipes": [recipe().digest]}, ["2", "1"]),
+        ):  # fmt: skip
+            assert [one["rows"] for one in store.environments(**question)] == rows, question
 
 
 # Bad files
@@ -373,6 +389,7 @@ def test_a_full_database_is_rolled_back(path: Path) -> None:
 WRITE = """
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from scores import ENVIRONMENT, row, score
 from zcbench.harness.store import Store
