@@ -81,6 +81,21 @@ def spread(values: Sequence[float], *, plus: bool = False) -> str:
     return mark[0] if mark[0] == mark[1] else " to ".join(mark)
 
 
+def within(estimates: Sequence[Estimate], *, plus: bool = False) -> str:
+    """Return ``0.950 to 0.970 (95 % intervals within [0.910, 0.990])``: values, and what their intervals reach.
+
+    Args:
+        estimates: those without a value are passed over; where one has no interval, no interval is given.
+        plus: whether a positive value has a sign.
+    """
+    known = [e for e in estimates if not math.isnan(e.value)]
+    values = spread([e.value for e in known], plus=plus)
+    if not known or any(math.isnan(e.low) for e in known):
+        return values
+    ends = number(min(e.low for e in known), DIGITS), number(max(e.high for e in known), DIGITS)
+    return f"{values} (95 % intervals within [{', '.join(ends)}])"
+
+
 def p_value(p: float) -> str:
     """Return ``p = 0.0123``, ``p = 0.32``, ``p = 1`` or ``p < 0.0001``."""
     if p < 1e-4:

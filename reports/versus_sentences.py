@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from zcbench.harness.analysis.versus.parts import BEST, TWIN, Addition, Stability
 from zcbench.harness.analysis.versus.result import Versus
 from zcbench.reports.text import listed, number, plural
-from zcbench.reports.versus_phrases import DIGITS, cause, measured, ratio, seconds, signed, spread, standing, why
+from zcbench.reports.versus_phrases import DIGITS, cause, measured, ratio, seconds, signed, standing, why, within
 
 KINDS = ("seed", "batch size", "initialisation")
 """What a candidate's stability may be measured over."""
@@ -132,8 +132,8 @@ def _varied(kind: str, found: list[Stability]) -> str:
         head, agreement, change = f"With {name} {found[0].value}", measured(found[0].agreement), signed(found[0].change)
     else:
         head = f"With {len(found)} other {names} ({', '.join(s.value for s in found)})"
-        agreement = spread([s.agreement.value for s in found])
-        change = spread([s.change.value for s in found], plus=True)
+        agreement = within([s.agreement for s in found])
+        change = within([s.change for s in found], plus=True)
     if all(math.isnan(s.agreement.value) for s in found):
         return f"{head}, nothing can be said of its agreement with itself ({cause(found[0].agreement.method)})."
     reference = found[0].reference

@@ -266,8 +266,9 @@ def test_stability_of_one_and_of_several_changes():
     text = said(versus()).stability
     assert text == (
         "With 2 other initialisation seeds (1, 2), on 100 architectures, its scores have a rank correlation of 0.950 "
-        "to 0.970 with those of seed 0, and its Spearman with the truth changes by −0.010 to +0.012; up to 3 "
-        "architectures lose the score. With batch size 16, on 100 architectures, its scores have a rank correlation "
+        "to 0.970 (95 % intervals within [0.910, 1.010]) with those of seed 0, and its Spearman with the truth changes "
+        "by −0.010 to +0.012 (95 % intervals within [−0.030, 0.032]); up to 3 architectures lose the score. With batch "
+        "size 16, on 100 architectures, its scores have a rank correlation "
         "of 0.900 [0.860, 0.940] with those of batch size 32, and its Spearman with the truth changes by −0.100 "
         "[−0.120, −0.080]. Its stability over initialisations was not measured."
     )
@@ -311,6 +312,11 @@ def test_small_phrases():
     assert phrases.spread([0.9, NAN, 0.8]) == "0.800 to 0.900"
     assert phrases.spread([0.9, 0.9001]) == "0.900"
     assert phrases.spread([NAN]) == "–"
+    assert phrases.within([estimate(0.8), NOTHING, estimate(0.9, 0.01)]) == (
+        "0.800 to 0.900 (95 % intervals within [0.760, 0.910])"
+    )
+    assert phrases.within([estimate(0.8), Estimate(0.9, NAN, NAN, 9, 0, "")], plus=True) == "+0.800 to +0.900"
+    assert phrases.within([NOTHING]) == "–"
     assert phrases.signed(estimate(0.0001, 0.01)) == "0.000 [−0.010, 0.010]"
 
 
