@@ -64,7 +64,7 @@ def same_in_company(trial: Trial, among: Sequence[Subject]) -> Finding:
 
 def _of_company(trial: Trial) -> tuple[str, str]:
     written = trial.lines(writes_in_place)
-    if written and trial.plain is None:
+    if written and trial.metric.ours:  # others write into copies
         return f"it writes into tensors that other metrics share{listed(written)}", WORK_ON_COPIES
     drawn = trial.lines(calls(*DRAWS))
     if drawn:
