@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -40,27 +40,40 @@ def module_of(path: Path) -> ModuleType:
     name = f"zcbench_file_{path.stem}_{hashlib.sha256(str(path).encode() + _read(path)).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path, loader=Uncached(name, str(path)))
-    if spec is None or spec.loader is None:
-        raise ZcbenchError(f"{path} is no Python file: name one that ends with .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
     try:
         with kept() as changed:
-            spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a user's file may fail in any way
-        del sys.modules[name]
-        raise ZcbenchError(f"{path} cannot be imported: {where(error, path)}") from error
-    finally:
-        if str(path.parent) in sys.path:  # the file may have tidied up itself
-            sys.path.remove(str(path.parent))
+            module = imported(name, path)
+    except ZcbenchError as error:
+        raise ZcbenchError(f"{path} cannot be imported: {error}") from error
     if changed:
         del sys.modules[name]
         raise ZcbenchError(
             f"{path} changes {' and '.join(changed)} when it is imported, and with it the scores of all metrics: "
             "leave that out"
         )
+    return module
+
+
+def imported(name: str, path: Path) -> ModuleType:
+    """Import a file as a module of some name, whatever was imported from it before.
+
+    Raises:
+        ZcbenchError: if that fails; in words that continue "it cannot be imported: ", with the line.
+    """
+    loader = Uncached(name, str(path))
+    spec = ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # a user's file may fail in any way
+        sys.modules.pop(name, None)
+        raise ZcbenchError(where(error, path)) from error
+    finally:
+        if str(path.parent) in sys.path:  # the file may have tidied up itself
+            sys.path.remove(str(path.parent))
     return module
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import sys
 import sysconfig
@@ -16,7 +15,7 @@ from types import ModuleType
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Metric
 from zcbench.harness.metric_file import from_function
-from zcbench.harness.source_file import Uncached, where
+from zcbench.harness.source_file import imported
 
 
 @contextmanager
@@ -32,23 +31,12 @@ def afresh(metric: Metric) -> Iterator[Metric]:
     module, path, name = _place(metric)
     beside = _beside(path, module)
     loaded_name = f"{module}__afresh"
-    spec = importlib.util.spec_from_file_location(loaded_name, path, loader=Uncached(loaded_name, str(path)))
-    if spec is None or spec.loader is None:
-        raise ZcbenchError(f"{path} is no Python file")
-    loaded, there = importlib.util.module_from_spec(spec), set(sys.modules)
+    there = set(sys.modules)
     try:
         for one in beside:
             del sys.modules[one]
-        sys.modules[loaded_name] = loaded
-        sys.path.insert(0, str(path.parent))
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                spec.loader.exec_module(loaded)
-        except (Exception, SystemExit) as error:  # a user's file may fail in any way
-            raise ZcbenchError(where(error, path)) from error
-        finally:
-            if str(path.parent) in sys.path:  # the file may have tidied up itself
-                sys.path.remove(str(path.parent))
+        with contextlib.redirect_stdout(io.StringIO()):
+            loaded = imported(loaded_name, path)
         yield _found(metric, loaded, name)
     finally:
         for one in [n for n in _beside(path, module) if n not in there] + [loaded_name]:
