@@ -6,7 +6,7 @@ figure of merit (SSIM, negative loss), or a cost of the architecture, of which a
 A architectures, M metrics, S initialisation seeds, R training repeats.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -131,11 +131,15 @@ class ScoreTable:
 
     def of_seed(self, index: int) -> "ScoreTable":
         """Return the table with one of the S initialisation seeds alone."""
-        one = np.s_[:, :, index : index + 1]
+        return self.of_seeds([index])
+
+    def of_seeds(self, indices: Sequence[int]) -> "ScoreTable":
+        """Return the table with some of the S initialisation seeds."""
+        some = np.s_[:, :, list(indices)]
         return replace(
-            self, values=self.values[one], outcome=self.outcome[one], reason=self.reason[one],
-            seconds_standalone=self.seconds_standalone[one], seconds_marginal=self.seconds_marginal[one],
-            seeds=self.seeds[index : index + 1],
+            self, values=self.values[some], outcome=self.outcome[some], reason=self.reason[some],
+            seconds_standalone=self.seconds_standalone[some], seconds_marginal=self.seconds_marginal[some],
+            seeds=tuple(self.seeds[s] for s in indices) if self.seeds else (),
         )  # fmt: skip
 
     def frame(self) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import click
 from zcbench.datasets import images
 from zcbench.datasets.truth import Target
 from zcbench.harness.analysis.frame import ScoreTable
-from zcbench.harness.analysis.versus.parts import Variation
+from zcbench.harness.analysis.versus.parts import CONTROLS, Variation
 from zcbench.harness.commands._family import Wanted, benchmarks_in, read_stored, wanted_of
 from zcbench.harness.commands._rebuilding import rebuilt
 from zcbench.harness.commands._reporting import Studied, pair
@@ -26,9 +26,6 @@ from zcbench.harness.passes.spec import further_batches
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
 from zcbench.harness.types import Architecture
-
-CONTROLS = "params,flops"
-"""What a candidate is asked to add something to; they are scored whatever the baselines are."""
 
 SMALLEST = 2
 """Images in the smallest mini-batch."""
@@ -53,7 +50,7 @@ class Change:
 
 def scored(candidates: Sequence[str], against: str) -> str:
     """Return the list of what a comparison scores: candidates, baselines, and the counts that are controlled for."""
-    return ",".join(filter(None, [*candidates, against, CONTROLS]))
+    return ",".join(filter(None, [*candidates, against, *CONTROLS]))
 
 
 def stored_jobs(

@@ -1,8 +1,8 @@
 """A comparison as plain data for JSON: the same bytes for the same input."""
 
 import dataclasses
-import math
 
+from zcbench.harness.analysis.output import plain
 from zcbench.harness.analysis.versus.parts import ALPHA, TWIN
 from zcbench.harness.analysis.versus.result import Comparison
 
@@ -33,6 +33,4 @@ def _plain(value: object) -> object:
         return _record(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return plain(value)

@@ -1,7 +1,7 @@
 """How far the candidate's scores, and their correlation with the truth, depend on its recipe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,6 @@ from zcbench.harness.analysis.ranks import LEFT_OUT, Codes, Policy, dense, why_u
 from zcbench.harness.analysis.resample import WeightedRanks, with_resamples
 from zcbench.harness.analysis.versus.parts import Stability, Variation
 from zcbench.harness.errors import ZcbenchError
-
-BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,9 @@ def _same_seeds(table: ScoreTable, variation: Variation) -> tuple[ScoreTable, Sc
     common = sorted(set(table.seeds) & set(variation.table.seeds))
     if not common:
         return table, variation.table
-    return _only_seeds(table, common), _only_seeds(variation.table, common)
-
-
-def _only_seeds(table: ScoreTable, seeds: Sequence[int]) -> ScoreTable:
-    """Return a table with some of its seeds."""
-    at = [table.seeds.index(seed) for seed in seeds]
-    return replace(
-        table, values=table.values[:, :, at], outcome=table.outcome[:, :, at], reason=table.reason[:, :, at],
-        seconds_standalone=table.seconds_standalone[:, :, at], seconds_marginal=table.seconds_marginal[:, :, at],
-        seeds=tuple(seeds),
-    )  # fmt: skip
+    both = (table, variation.table)
+    reference, changed = (one.of_seeds([one.seeds.index(seed) for seed in common]) for one in both)
+    return reference, changed
 
 
 def _tried(table: ScoreTable, candidate: str) -> set[str]:
@@ -110,9 +100,8 @@ def _estimates(
         empty = no_estimate(why, n=n, n_undefined=lost)
         return Stability(variation.kind, variation.value, variation.reference, empty, empty, empty, n, lost)
     ranks = WeightedRanks(columns, right=2)
-    counts = np.stack(list(with_resamples(kept.size, resamples=draws.resamples, seed=draws.seed)))
-    counts = np.ascontiguousarray(counts[:, kept])
-    rho = np.concatenate([ranks.correlations(counts[i : i + BLOCK]) for i in range(0, len(counts), BLOCK)])
+    counts = with_resamples(kept.size, resamples=draws.resamples, seed=draws.seed)
+    rho = np.concatenate([ranks.correlations(w[kept][None]) for w in counts])
     agreement, before, after = rho[:, 2, 1], rho[:, 1, 0], rho[:, 2, 0]
     found = [percentile(float(one[0]), one[1:], n=n, n_undefined=lost) for one in (agreement, after, after - before)]
     return Stability(variation.kind, variation.value, variation.reference, found[0], found[1], found[2], n, lost)
