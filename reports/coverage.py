@@ -1,6 +1,7 @@
 """Section: which scores are missing, and why."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,13 +15,22 @@ from zcbench.reports.text import listed, plural
 
 def section(data: ReportInput) -> Section:
     """Return counts of outcomes for each metric, and the reasons of what is missing."""
+    return of_tables([(label, analysis.table) for label, analysis in data.labelled()])
+
+
+def of_tables(labelled: Sequence[tuple[str, ScoreTable]]) -> Section:
+    """Return the same of score tables.
+
+    Args:
+        labelled: each target's label in this report, and its scores.
+    """
     tables: list[Table] = []
-    for label, analysis in data.labelled():
-        tables.append(outcomes(label, analysis.table))
-        causes = reasons(label, analysis.table)
+    for label, table in labelled:
+        tables.append(outcomes(label, table))
+        causes = reasons(label, table)
         if causes.rows:
             tables.append(causes)
-    complete = len(tables) == len(data.analyses) and not any(_gaps(a.table) for a in data.analyses)
+    complete = len(tables) == len(labelled) and not any(_gaps(table) for _, table in labelled)
     return Section(
         title="Coverage",
         anchor="coverage",

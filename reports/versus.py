@@ -60,7 +60,8 @@ def build(data: VersusInput) -> Report:
         versus_tables.copies(comparison), versus_tables.stability(comparison),
         versus_cost.section(comparison, alone=data.alone),
     ]  # fmt: skip
-    sections += [_coverage(data)] if data.tables else []
+    if data.tables:
+        sections.append(coverage.of_tables(list(zip(labels(comparison), data.tables, strict=True))))
     sections.append(of_provenance(ReportInput(data.title, (), data.provenance)))
     return Report(data.title or default_title(comparison), summary(data, texts), facts(data), tuple(sections))
 
@@ -167,20 +168,3 @@ def _ranks(data: VersusInput) -> tuple[Figure, ...]:
         if v.best:
             found.append(versus_figures.ranks(label, comparison.candidate, v.best, table))
     return tuple(figure for figure in found if figure is not None)
-
-
-def _coverage(data: VersusInput) -> Section:
-    """The outcomes of all metrics, and why scores are missing, for every target."""
-    tables: list[Table] = []
-    for label, table in zip(labels(data.comparison), data.tables, strict=True):
-        missing = coverage.reasons(label, table)
-        tables += [coverage.outcomes(label, table), *([missing] if missing.rows else [])]
-    return Section(
-        title="Coverage",
-        anchor="coverage",
-        intro=(
-            "A score is a number, undefined (the metric has no value on that architecture) or failed. "
-            "Nothing that is missing is replaced by a number.",
-        ),
-        tables=tuple(tables),
-    )
