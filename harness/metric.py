@@ -115,7 +115,7 @@ class Metric:
     def own_passes(self) -> str:
         """What it takes besides passes that others share, in words; empty where all its passes can be shared."""
         own = [str(q.passes) for q in self.needs.quantities() if isinstance(q, Procedure)]
-        return "; ".join(dict.fromkeys(own))
+        return "; ".join(dict.fromkeys(filter(None, own)))
 
     def _need(self, need: NeedOf) -> Need:
         if isinstance(need, Quantity | tuple):

@@ -27,6 +27,7 @@ from zcbench.harness.gate.rules import DEFAULT, parse_all
 from zcbench.harness.gate.text import text
 from zcbench.harness.registry import select
 from zcbench.harness.replace import write_text
+from zcbench.reports.text import plural
 
 RECORDING = (
     "benchmarks", "architectures", "sample", "sample_seed", "everything", "pool", "unique", "limit", "datasets",
@@ -156,16 +157,12 @@ def _record(baseline: Path, named: set[str], given: dict[str, Any]) -> None:
     written = files.write(made, baseline)
     for entry in made.entries:
         click.echo(
-            f"{entry.name}: {_counted(len(entry.metrics), 'metric')} on {len(entry.architectures)} architectures, "
-            f"{_counted(len(entry.recipes), 'initialisation seed')}; {'; '.join(t.description for t in entry.truths)}"
+            f"{entry.name}: {plural(len(entry.metrics), 'metric')} on {len(entry.architectures)} architectures, "
+            f"{plural(len(entry.recipes), 'initialisation seed')}; {'; '.join(t.description for t in entry.truths)}"
         )
     for one in judge(made, made.entries).power:
         click.echo(f"{one.metric}: {one.message}")
     click.echo(f"written: {' and '.join(map(str, written))}")
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _of_store(named: set[str], given: dict[str, Any], truth: TruthOptions) -> Wanted:

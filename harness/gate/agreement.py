@@ -11,7 +11,8 @@ import numpy as np
 from zcbench.harness.analysis.correlation import kendall_of_codes, pearson_of_codes
 from zcbench.harness.analysis.population import Population
 from zcbench.harness.analysis.ranks import why_undefined
-from zcbench.harness.gate.baseline import SLICES, STATISTICS
+from zcbench.harness.analysis.result import SLICES
+from zcbench.harness.gate.baseline import STATISTICS
 from zcbench.harness.gate.measured import Measured
 from zcbench.harness.types import Outcome
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zcbench.harness.analysis.intervals import FEWEST
+from zcbench.harness.analysis.result import SLICES
 from zcbench.harness.analysis.study import analyse
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.gate.measured import Measured
@@ -17,7 +18,6 @@ SCHEMA_VERSION = 1
 """Rises when a baseline of an earlier version can no longer be read as it is."""
 
 STATISTICS = ("spearman", "kendall")
-SLICES = ("all", "top10_truth", "top10_score")
 
 
 @dataclass(frozen=True, slots=True)

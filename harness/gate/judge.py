@@ -174,6 +174,8 @@ def _notes(pairs: Sequence[Pair], limits: Limits, comparisons: int, chance: int,
             f"probability of at most {bound:.3g}; equal scores never fail"
         )
     for pair in pairs:
+        for truth in pair.then.truths:
+            yield f"{pair.then.name} {truth.name}: {truth.description}"
         if pair.fresh:
             yield (
                 f"{pair.then.name}: scored with the initialisation seeds {_listed(pair.seeds(pair.now))} instead of "

@@ -132,11 +132,13 @@ class GateResult:
         checks: sorted by benchmark, target, metric, kind and statistic.
         power: one for each correlation check that could be made.
         confidence: level of each one-sided limit.
-        simultaneous: whether the level is that of all correlation checks together (Bonferroni).
+        simultaneous: whether the level is that of all checks together that are subject to chance (Bonferroni).
         correlation_checks: how many correlation checks could have raised a false alarm.
-        false_alarms: at most this is the probability that an unchanged quality makes any correlation check fail.
+        false_alarms: at most this is the probability that an unchanged quality makes any check fail, those of outcomes
+            with other seeds among them.
         rules: what fails, as it was asked for: ``spearman < -0.02``.
-        notes: what holds for the whole run, each one line: rates of false alarms, fresh seeds, tolerance, ...
+        notes: what holds for the whole run, each one line: rates of false alarms, what the ground truths are, fresh
+            seeds, tolerance, ...
         provenance: when, where and with what it was made; the only part that differs between equal runs.
     """
 
