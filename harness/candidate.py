@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,19 @@ class Result:
     seconds: Seconds
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What came of a candidate.
+
+    Attributes:
+        rows: one score for each of its metrics.
+        seconds: what all of them took together, with building the network unless that was done ahead.
+    """
+
+    rows: tuple[Score, ...]
+    seconds: float
+
+
 NO_TIME = Seconds(0.0, 0.0)
 OUT_OF_MEMORY = "oom"
 """The reason of every score that failed for want of memory."""
@@ -60,7 +74,7 @@ OUT_OF_MEMORY = "oom"
 def score_candidate(
     benchmark: str, space: SearchSpace, candidate: Candidate, build: Callable[[], nn.Module], batch: MiniBatch, *,
     shared: dict[Hashable, Any] | None = None,
-) -> list[Score]:
+) -> Scored:
     """Score one candidate with all its metrics, in shared passes.
 
     Args:
@@ -71,7 +85,7 @@ def score_candidate(
         batch: the mini-batch on the device.
         shared: keeps what does not depend on the architecture, for the candidates of one space and mini-batch.
     """
-    recipe, architecture = candidate.recipe, candidate.architecture
+    recipe, architecture, start = candidate.recipe, candidate.architecture, time.perf_counter()
     reason = space.disconnected(architecture)
     hopeless = {m.key for m in candidate.metrics if reason and m.needs_pass}
     results = {key: Result(None, Outcome.UNDEFINED, reason or "", NO_TIME) for key in hopeless}
@@ -81,11 +95,12 @@ def score_candidate(
     )
     results |= _build_and_measure(build, batch, metrics, candidate.key, origin)
     version = f"{space.name}@{space.version}"
-    return [
+    rows = tuple(
         Score(benchmark, version, architecture.id, m.key, m.version, recipe, r.value, r.outcome, r.reason, r.seconds)
         for m in candidate.metrics
         if (r := results[m.key])
-    ]
+    )
+    return Scored(rows, time.perf_counter() - start)
 
 
 def _build_and_measure(

@@ -6,17 +6,18 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from zcbench.harness.described import Described
 from zcbench.harness.environment import describe
 from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.executors import scored, useful_workers
 from zcbench.harness.job import Job, Valueless, missing_candidates, valueless
+from zcbench.harness.machine import HERE, Machine
 from zcbench.harness.store import Store
-from zcbench.harness.types import Outcome
-from zcbench.harness.workers import scored, useful_workers
+from zcbench.harness.types import Outcome, Score
 
 CHUNK = 8
 """Candidates a transaction: what a kill can cost."""
@@ -45,8 +46,8 @@ class Summary:
 
 
 def run(
-    job: Job, store: Store, *, device: str = "cpu", threads: int = 1, workers: int = 1, chunk: int = CHUNK,
-    retry_failed: bool = False, rescore: bool = False, progress: Callable[[int, int, bool], None] | None = None,
+    job: Job, store: Store, machine: Machine = HERE, *, chunk: int = CHUNK, retry_failed: bool = False,
+    rescore: bool = False, progress: Callable[[int, int, bool], None] | None = None,
 ) -> Summary:
     """Compute every missing row of a job.
 
@@ -56,9 +57,7 @@ def run(
     Args:
         job: what to score.
         store: where rows go.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...
-        threads: threads of a CPU operation; part of what makes scores repeat to the last bit.
-        workers: processes that score candidates on the CPU; their number does not change a bit.
+        machine: where to compute.
         chunk: candidates a transaction.
         retry_failed: compute failed rows again.
         rescore: compute all rows again of a metric whose code changed without a new version.
@@ -69,19 +68,19 @@ def run(
         ZcbenchError: for a device that is not there, a store that cannot be written, a worker that died, or a
             metric whose code changed without a new version.
     """
-    where = usable_device(device)
+    where = usable_device(machine.device)
     store.describe((Described.of(metric) for metric in job.metrics), rescore=rescore)
     candidates, wanted = missing_candidates(job, store, retry_failed=retry_failed)
     summary = Summary(wanted, wanted - sum(len(c.metrics) for c in candidates))
-    workers = useful_workers(workers, len(candidates), where)
-    environment = describe(device=_device_name(where), threads=threads) | {"workers": str(workers)}
+    machine = replace(machine, workers=useful_workers(machine, len(candidates)))
+    environment = describe(device=_device_name(where), threads=machine.threads) | {"workers": str(machine.workers)}
     done = 0
     unscored = {m.key for m in job.metrics}
-    with _interruptible() as interrupted, scored(job, candidates, where, threads, workers) as results:
+    with _interruptible() as interrupted, scored(job, candidates, machine) as results:
         for start in range(0, len(candidates), chunk):
-            rows = []
+            rows: list[Score] = []
             for _ in candidates[start : start + chunk]:
-                rows += next(results)
+                rows += next(results).rows
                 done += 1
                 if progress is not None:
                     progress(done, len(candidates), interrupted.is_set())

@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules import batchnorm
 
+from zcbench.harness.machine import Machine
+
 LAYERS = (
     nn.Module, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm2d, batchnorm._BatchNorm, nn.ReLU, nn.AvgPool2d,
     nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Sequential, nn.Identity, nn.Dropout,
@@ -57,6 +59,7 @@ def _settings() -> dict[str, Setting]:
         "whether cuDNN is used": _attribute_of(backends.cudnn, "enabled"),
         "whether cuDNN tries algorithms out": _attribute_of(backends.cudnn, "benchmark"),
         "whether cuDNN is deterministic": _attribute_of(backends.cudnn, "deterministic"),
+        "whether cuDNN uses TensorFloat-32": _attribute_of(backends.cudnn, "allow_tf32"),
         "whether oneDNN is used": _attribute_of(backends.mkldnn, "enabled"),
     }  # fmt: skip
     found |= {f"the forward of every {kind.__name__}": _attribute(kind, "forward") for kind in LAYERS}
@@ -90,3 +93,19 @@ def kept() -> Iterator[list[str]]:
             if read() != value:
                 changed.append(name)
                 put(value)
+
+
+@contextmanager
+def fixed(machine: Machine) -> Iterator[None]:
+    """Fix what changes the last bits of a score, and put it back: the threads, and on CUDA how exact it is."""
+    with kept():
+        fix(machine)
+        yield
+
+
+def fix(machine: Machine) -> None:
+    """Fix it for the rest of this process, which is a worker's."""
+    torch.set_num_threads(machine.threads)
+    cudnn = torch.backends.cudnn
+    cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, machine.fast, not machine.fast
+    cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = machine.fast

@@ -19,9 +19,9 @@ from zcbench.harness.checking.outcome import has_a_value
 from zcbench.harness.checking.result import Behaviour, Examination, Finding
 from zcbench.harness.checking.subjects import BRANCHED, CHAIN, subjects
 from zcbench.harness.checking.trial import Trial, tried
+from zcbench.harness.machine import HERE
 from zcbench.harness.metric import Metric
-from zcbench.harness.settings import kept
-from zcbench.harness.workers import settings
+from zcbench.harness.settings import fixed, kept
 
 __all__ = ["Behaviour", "Examination", "Finding", "check"]
 
@@ -43,7 +43,7 @@ def check(metric: Metric, *, worker: bool = True) -> Examination:
         ZcbenchError: if the metric cannot be tried at all.
     """
     look_at_needs(metric)
-    with settings(1), kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
+    with fixed(HERE), kept(), _random_state_kept(), torch.enable_grad(), _warnings() as warned:
         every = subjects()
         trial, ordinary = tried(metric, every)
         few = (CHAIN, BRANCHED, every[3], every[-1])

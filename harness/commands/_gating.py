@@ -33,7 +33,7 @@ class Again:
     """How to score anew what a baseline holds.
 
     Attributes:
-        machine: where to compute.
+        computing: where to compute.
         images: the folder of the images; None for the default one.
         truth: a table to use instead of the default ones.
         recorded_truth: judge by the ground truth of the baseline, without any table.
@@ -41,7 +41,7 @@ class Again:
         store: a store to take scores from and add to; None for one that is thrown away.
     """
 
-    machine: _scoring.Machine
+    computing: _scoring.Computing
     images: Path | None = None
     truth: Path | None = None
     recorded_truth: bool = False
@@ -70,7 +70,7 @@ def judged(
             asked = ", ".join(m.key for m in metrics)
             raise ZcbenchError(f"none of {asked} is in the baseline, which has {', '.join(baseline.metrics)}")
         baseline = baseline.only(known)
-    watch = Stopwatch(again.machine)
+    watch = Stopwatch(again.computing.machine)
     absent: dict[str, str] = {}
     notes = [f"{key} is not in the baseline, so it is not judged: record it" for key in unknown]
     watch.look()
@@ -120,10 +120,7 @@ def _again(
         return []
     if again.first_seed is not None:
         job = replace(job, first_seed=again.first_seed)
-    summary = _scoring.run_with_progress(
-        job, store, device=_scoring.find_device(again.machine.device), threads=again.machine.threads,
-        workers=again.machine.workers, retry_failed=again.machine.retry_failed, rescore=again.machine.rescore,
-    )  # fmt: skip
+    summary = _scoring.run_with_progress(job, store, again.computing)
     if summary.interrupted:
         raise KeyboardInterrupt
     if summary.present:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from zcbench.harness.errors import unknown
+from zcbench.harness.machine import EXECUTORS, LOCAL, Machine
 
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -116,16 +119,43 @@ def scoring(*, dataset: str | None, metrics: Callable[..., Any] | None = None) -
                      help="Images in the mini-batch."),
         click.option("--init", default="pytorch", show_default=True,
                      help="Initialisation: see zcbench list inits."),
+        computing(),
+    )  # fmt: skip
+
+
+def computing() -> Callable[[F], F]:
+    """Where to compute: gives the verb one argument, ``computing``."""
+    return _together(
         click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
                      "where there is one."),
         click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes that score on the CPU; "
                      "default: one for each core. Their number does not change a score."),
         click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
                      help="Threads of a CPU operation, in each worker. Scores repeat bit for bit at one count."),
+        click.option("--fast", is_flag=True, help="Let a GPU use TensorFloat-32 and algorithms that are not "
+                     "deterministic: faster, and scores no longer repeat bit for bit."),
+        click.option("--executor", type=OneOf("executor", EXECUTORS), default=LOCAL, show_default=True,
+                     metavar="[local|ray]", help="This machine, or a Ray cluster (extra zcbench[ray])."),
+        click.option("--address", metavar="ADDRESS", help="Of the Ray cluster; default: $RAY_ADDRESS, else one is "
+                     "started on this machine."),
+        click.option("--gpus-per-worker", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+                     metavar="X", help="How much of a GPU a Ray worker takes: 0.25 lets four share one."),
         click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),
         click.option("--rescore", is_flag=True, help="Compute the scores of a metric again whose code changed without "
                      "a new version."),
+        _gathered,
     )  # fmt: skip
+
+
+def _gathered(function: F) -> F:
+    @functools.wraps(function)
+    def verb(*args: Any, retry_failed: bool, rescore: bool, **given: Any) -> Any:
+        from zcbench.harness.commands._scoring import Computing  # imports torch
+
+        chosen = {one.name: given.pop(one.name) for one in dataclasses.fields(Machine)}
+        return function(*args, **given, computing=Computing.chosen(chosen, retry_failed=retry_failed, rescore=rescore))
+
+    return verb  # type: ignore[return-value]
 
 
 OF_THE_IMAGES = (

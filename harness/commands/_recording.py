@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from zcbench.datasets.truth import Target
-from zcbench.harness.commands import _scoring, _targets
+from zcbench.harness.commands import _targets
 from zcbench.harness.commands._family import Family, Wanted
 from zcbench.harness.commands._reporting import pair
 from zcbench.harness.environment import describe
@@ -22,6 +22,7 @@ from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.gate import calibration
 from zcbench.harness.gate.baseline import Baseline, record
 from zcbench.harness.gate.measured import Measured, MetricRecord, TruthRecord, one_environment, unlike
+from zcbench.harness.machine import Machine
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
 
@@ -51,8 +52,8 @@ class Stopwatch:
         environment: where it runs, as a store describes it.
     """
 
-    def __init__(self, machine: _scoring.Machine) -> None:
-        self._device, self._threads = _scoring.find_device(machine.device), machine.threads
+    def __init__(self, machine: Machine) -> None:
+        self._device, self._threads = machine.device, machine.threads
         model = f" ({torch.cuda.get_device_name(self._device)})" if self._device.startswith("cuda") else ""
         self.environment = describe(device=f"{torch.device(self._device)}{model}", threads=machine.threads)
         self._rounds: list[float] = []

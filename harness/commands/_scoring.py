@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 import torch
@@ -23,6 +23,7 @@ from zcbench.harness.environment import cores
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.passes.spec import further_batches
 from zcbench.harness.plugins import Offer
 from zcbench.harness.registry import offers as metric_offers
@@ -77,14 +78,28 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where to compute: the options of ``scoring`` that do not decide on the score."""
+class Computing:
+    """Where to compute, and what again: the options of ``computing``, which do not decide on the score.
 
-    device: str
-    threads: int
-    workers: int | None
-    retry_failed: bool
+    Attributes:
+        machine: where.
+        retry_failed: compute failed rows again.
+        rescore: compute rows again of metrics whose code changed without a new version.
+    """
+
+    machine: Machine
+    retry_failed: bool = False
     rescore: bool = False
+
+    @classmethod
+    def chosen(cls, options: Mapping[str, Any], *, retry_failed: bool = False, rescore: bool = False) -> Self:
+        """Return it for the options of a machine; no number of workers means one for each core.
+
+        Raises:
+            ZcbenchError: for a device that is not there.
+        """
+        found = dict(options, device=find_device(options["device"]), workers=options["workers"] or cores())
+        return cls(Machine(**found), retry_failed, rescore)
 
 
 def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth: TruthOptions) -> list[Job]:
@@ -176,24 +191,16 @@ def find_device(name: str) -> str:
     return name
 
 
-def run_all(jobs: Sequence[Job], store: Store, machine: Machine) -> None:
+def run_all(jobs: Sequence[Job], store: Store, computing: Computing) -> None:
     """Run jobs one after the other; after Ctrl-C the program ends with exit code 130."""
-    device = find_device(machine.device)
     for job in jobs:
-        summary = run_with_progress(
-            job, store, device=device, threads=machine.threads, workers=machine.workers,
-            retry_failed=machine.retry_failed, rescore=machine.rescore,
-        )  # fmt: skip
-        if summary.interrupted:
+        if run_with_progress(job, store, computing).interrupted:
             click.get_current_context().exit(INTERRUPTED)
 
 
-def run_with_progress(
-    job: Job, store: Store, *, device: str, threads: int, workers: int | None, retry_failed: bool = False,
-    rescore: bool = False,
-) -> Summary:
+def run_with_progress(job: Job, store: Store, computing: Computing) -> Summary:
     """Run a job with a progress bar on standard error, and say what came of it."""
-    workers = workers or cores()
+    machine = computing.machine
     network = options.joined(job.space.network)
     sized = f", {job.batch.resolution}x{job.batch.resolution}" if job.batch.resolution else ""
     click.echo(
@@ -201,14 +208,14 @@ def run_with_progress(
         f"{_counted(len(job.metrics), 'metric')}, {_counted(job.seeds, 'seed')}; "
         f"{job.batch.dataset} ({job.batch.split}{sized}{', random labels' if job.batch.labels else ''}), "
         f"batch {len(job.batch.inputs)}; "
-        f"{device}, up to {_counted(workers, 'worker')} of {_counted(threads, 'thread')}; store {store.path}",
+        f"{machine.device}, up to {_counted(machine.workers, 'worker')} of {_counted(machine.threads, 'thread')}; "
+        f"store {store.path}",
         err=True,
     )
     _warn_of_single_images(job)
     with Progress() as progress:
         summary = run(
-            job, store, device=device, threads=threads, workers=workers, retry_failed=retry_failed, rescore=rescore,
-            progress=progress,
+            job, store, machine, retry_failed=computing.retry_failed, rescore=computing.rescore, progress=progress
         )
     _say(summary)
     _say_what_has_no_score(summary, len({a.id for a in job.architectures}))

@@ -52,7 +52,7 @@ def command(
     sample: int | None, sample_seed: int, everything: bool, pool: str, unique: bool, limit: int | None,
     datasets: tuple[str, ...], labels: tuple[str, ...], images: Path | None, resolution: int | None,
     network: tuple[str, ...], tasks: tuple[str, ...], against: str, seeds: int, first_seed: int, batch_size: int,
-    init: str, device: str, threads: int, workers: int | None, retry_failed: bool, rescore: bool,
+    init: str, computing: _scoring.Computing,
     targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...], epochs: tuple[str, ...],
     truth_file: Path | None, undefined: str, population: str, resamples: int, stability: int,
     store_path: Path | None, stored: bool, title: str | None, out: Path,
@@ -77,8 +77,6 @@ def command(
     if baselines and {metric.key for metric in select(baselines)} <= new:
         raise ZcbenchError(f"there is no baseline beside {listed(sorted(new))}: name other metrics with --against")
     how = _studying.Statistics(undefined, population, resamples)
-    machine = _scoring.Machine(device, threads, workers, retry_failed, rescore)
-    _scoring.find_device(device)
     store_path = store_path or out / "scores.sqlite"
     names = () if stored and "benchmarks" not in given else benchmarks
     truth = _targets.TruthOptions.of(names, targets, sources, splits, epochs, truth_file, costs=False)
@@ -96,10 +94,10 @@ def command(
     make_folder(out)
     changed = [c for job in jobs for c in _comparing.changes(job, list(own.values()), number=stability, folder=images)]
     with Store(store_path) as store:
-        _scoring.run_all(jobs, store, machine)
+        _scoring.run_all(jobs, store, computing)
         if changed:
             click.echo(f"stability, under {len(changed)} changes of seed, batch size and initialisation:", err=True)
-        _scoring.run_all(_comparing.jobs_of(changed), store, machine)
+        _scoring.run_all(_comparing.jobs_of(changed), store, computing)
         found = _comparing.read(store, jobs, changed, truth, how, whole=whole)
         pages = _verdicts.write(chosen, baselines, found, store, how, out, title=title)
     click.echo(f"the pages: {listed([str(page) for page in pages])}" if len(pages) > 1 else f"the page: {pages[0]}")

@@ -129,17 +129,13 @@ def _refuse(context: click.Context, named: set[str], without: tuple[str, ...], r
             raise ZcbenchError(f"{parameter.opts[0]} {why}")
 
 
-def _machine(given: dict[str, Any]) -> _scoring.Machine:
-    return _scoring.Machine(*(given[name] for name in ("device", "threads", "workers", "retry_failed", "rescore")))
-
-
 def _record(baseline: Path, named: set[str], given: dict[str, Any]) -> None:
     files.check_name(baseline)
-    machine, store_path = _machine(given), given["store_path"]
+    computing, store_path = given["computing"], given["store_path"]
     stored_only = not named & set(CHOOSING)
     if stored_only and store_path is None:
         raise ZcbenchError("say what to record: one of --sample N, --architectures FILE and --all, or --store FILE")
-    watch = _recording.Stopwatch(machine)
+    watch = _recording.Stopwatch(computing.machine)
     with _recording.store_at(store_path, create=not stored_only) as store:
         benchmarks = tuple(benchmarks_in(store, given["benchmarks"] if "benchmarks" in named else ())) \
             if stored_only else given["benchmarks"]  # fmt: skip
@@ -151,7 +147,7 @@ def _record(baseline: Path, named: set[str], given: dict[str, Any]) -> None:
         if stored_only:
             wanted = dict.fromkeys(benchmarks, _of_store(named, given, truth))
         else:
-            wanted = _scored(benchmarks, given, truth, store, machine)
+            wanted = _scored(benchmarks, given, truth, store, computing)
         watch.look()
         made = _recording.recorded(store, wanted, truth, watch)
     written = files.write(made, baseline)
@@ -184,7 +180,7 @@ def _of_store(named: set[str], given: dict[str, Any], truth: TruthOptions) -> Wa
 
 
 def _scored(
-    benchmarks: tuple[str, ...], given: dict[str, Any], truth: TruthOptions, store: Any, machine: _scoring.Machine
+    benchmarks: tuple[str, ...], given: dict[str, Any], truth: TruthOptions, store: Any, computing: _scoring.Computing
 ) -> dict[str, Wanted]:
     """Score what the options say, and ask for that."""
     setting = _scoring.Setting(*(
@@ -203,7 +199,7 @@ def _scored(
             raise ZcbenchError(
                 f"{len(job.architectures)} architectures of {job.benchmark} are no baseline: it needs at least {FEWEST}"
             )
-    _scoring.run_all(jobs, store, machine)
+    _scoring.run_all(jobs, store, computing)
     return wanted_of(jobs, truth.datasets)
 
 
@@ -213,7 +209,7 @@ def _judge(baseline: Path, named: set[str], given: dict[str, Any]) -> GateResult
         given["max_cost_ratio"],
     )  # fmt: skip
     again = _gating.Again(
-        _machine(given), given["images"], given["truth_file"], given["recorded_truth"],
+        given["computing"], given["images"], given["truth_file"], given["recorded_truth"],
         given["first_seed"] if "first_seed" in named else None, given["store_path"],
     )  # fmt: skip
     chosen = select(given["metrics"]) if "metrics" in named else None

@@ -26,12 +26,13 @@ from zcbench.harness.commands._scoring import find_device
 from zcbench.harness.environment import describe, package_version, revision, source_digest
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import initialisation
+from zcbench.harness.machine import Machine
 from zcbench.harness.operations import SCORERS, OperationScorer, on_edge, operation_scores, scorers, supernet_of
 from zcbench.harness.passes.run import MiniBatch, Run
 from zcbench.harness.passes.state import like_images
+from zcbench.harness.settings import fixed
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
-from zcbench.harness.workers import settings
 from zcbench.reports import markdown
 from zcbench.reports.operations import agreement, report
 from zcbench.reports.operations import iterated as iterated_table
@@ -87,7 +88,7 @@ def command(
     table = _targets.load(one, truth)
     chosen = _accuracies(_targets.choose_targets(one, table, truth, dataset=dataset))
     where = find_device(device)
-    with settings(threads):
+    with fixed(Machine(device=str(where), threads=threads)):
         batch, words = _mini_batch(dataset, images, resolution or space.resolution, batch_size, where)
         made = initialisation(init)
         net, run = supernet_of(space, batch, init=str(made), init_seed=init_seed)

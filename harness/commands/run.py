@@ -27,8 +27,7 @@ def command(
     *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     pool: str, unique: bool, limit: int | None, datasets: tuple[str, ...], labels: tuple[str, ...],
     images: Path | None, resolution: int | None, network: tuple[str, ...], tasks: tuple[str, ...], metrics: str,
-    seeds: int, first_seed: int, batch_size: int, init: str, device: str, threads: int, workers: int | None,
-    retry_failed: bool, rescore: bool,
+    seeds: int, first_seed: int, batch_size: int, init: str, computing: _scoring.Computing,
     targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool,
     truth_file: Path | None, undefined: str, population: str, resamples: int, title: str | None, out: Path,
 ) -> None:
@@ -46,11 +45,10 @@ def command(
                          first_seed), truth,
     )  # fmt: skip
     # What is wrong with these is better said before the long part.
-    _scoring.find_device(device)
     _studying.check_truth(jobs, truth, population)
     _scoring.make_folder(out)
     with Store(out / "scores.sqlite") as store:
-        _scoring.run_all(jobs, store, _scoring.Machine(device, threads, workers, retry_failed, rescore))
+        _scoring.run_all(jobs, store, computing)
     made = _reporting.make_report(
         out / "scores.sqlite", wanted_of(jobs, truth.datasets), truth,
         _studying.Statistics(undefined, population, resamples), out / "report", title=title,

@@ -21,8 +21,7 @@ def command(
     *, benchmarks: tuple[str, ...], architectures: Path | None, sample: int | None, sample_seed: int, everything: bool,
     pool: str, unique: bool, limit: int | None, datasets: tuple[str, ...], labels: tuple[str, ...],
     images: Path | None, resolution: int | None, network: tuple[str, ...], tasks: tuple[str, ...], metrics: str,
-    seeds: int, first_seed: int, batch_size: int, init: str, device: str, threads: int, workers: int | None,
-    retry_failed: bool, rescore: bool,
+    seeds: int, first_seed: int, batch_size: int, init: str, computing: _scoring.Computing,
     targets: tuple[str, ...], sources: tuple[str, ...], splits: tuple[str, ...], epochs: tuple[str, ...],
     truth_file: Path | None, store_path: Path,
 ) -> None:
@@ -41,6 +40,5 @@ def command(
         _scoring.Setting(datasets, labels, images, resolution, network, tasks, metrics, seeds, batch_size, init,
                          first_seed), truth,
     )  # fmt: skip
-    machine = _scoring.Machine(device, threads, workers, retry_failed, rescore)
     with Store(store_path) as store:
-        _scoring.run_all(jobs, store, machine)
+        _scoring.run_all(jobs, store, computing)

@@ -14,6 +14,7 @@ from zcbench.harness.gate.judge import NORMAL, Limits
 from zcbench.harness.gate.result import GateResult
 from zcbench.harness.gate.rules import parse_all
 from zcbench.harness.gate.suite import Asked
+from zcbench.harness.machine import Machine
 
 Contents = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 """For each entry of a baseline its name, its targets and its metrics."""
@@ -73,8 +74,8 @@ def gated(baseline: Path, include: Sequence[Path], asked: Asked, *, store: Path)
     with _plain_warnings():
         for path in include:
             add(path)
-        machine = _scoring.Machine(device="auto", threads=1, workers=1, retry_failed=False)
-        again = _gating.Again(machine, recorded_truth=True, store=store)
+        machine = Machine(device=_scoring.find_device("auto"))
+        again = _gating.Again(_scoring.Computing(machine), recorded_truth=True, store=store)
         return _gating.judged(files.read(baseline), again, limits=limits(asked))
 
 

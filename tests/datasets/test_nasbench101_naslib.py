@@ -9,6 +9,7 @@ from zcbench.datasets import images
 from zcbench.datasets.nasbench101 import BENCHMARK
 from zcbench.harness.initialise import Initialisation, initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.registry import select
 from zcbench.harness.runner import run
 from zcbench.harness.store import Store
@@ -37,7 +38,7 @@ def scored(folder: Path, cells: list[str], metrics: str, path: Path, init: Initi
     batch = images.load("cifar10", batch_size=32, folder=folder / "images")
     job = Job("nasbench101", space, [space.parse(c) for c in cells], select(metrics), batch, init, 1)
     with Store(path) as store:
-        run(job, store, workers=1)
+        run(job, store, Machine(workers=1))
         return store.frame().pivot(index="architecture", columns="metric", values="value")
 
 

@@ -8,6 +8,7 @@ import pytest
 from zcbench.datasets import images, registry
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.registry import select
 from zcbench.harness.runner import run
 from zcbench.harness.store import Store
@@ -31,7 +32,7 @@ def scored(folder: Path, texts: list[str], metrics: str, path: Path) -> pd.DataF
     job = Job("nasbench301", space, [space.parse(text) for text in texts], select(metrics), batch,
               initialisation("pytorch"), 1)  # fmt: skip
     with Store(path) as store:
-        run(job, store, workers=1)
+        run(job, store, Machine(workers=1))
         return store.frame().pivot(index="architecture", columns="metric", values="value")
 
 

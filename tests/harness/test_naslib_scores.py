@@ -9,6 +9,7 @@ from zcbench.datasets import images
 from zcbench.datasets.nasbench201 import BENCHMARK
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.registry import select
 from zcbench.harness.runner import run
 from zcbench.harness.store import Store
@@ -32,7 +33,7 @@ def scored(folder: Path, cells: list[str], metrics: str, path: Path, workers: in
     job = Job("nasbench201", space, [space.parse(c) for c in cells], select(metrics), batch,
               initialisation("pytorch"), 1)  # fmt: skip
     with Store(path) as store:
-        run(job, store, workers=workers)
+        run(job, store, Machine(workers=workers))
         return store.frame().pivot(index="architecture", columns="metric", values="value")
 
 

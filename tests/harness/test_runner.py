@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from networks import Branchy, Plain, usable
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness import candidate as candidate_module
-from zcbench.harness import runner, workers
+from zcbench.harness import runner
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.executors import scorer
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.metric import Metric, metric, undefined_where
 from zcbench.harness.passes.evaluate import Evaluation, evaluate
 from zcbench.harness.passes.plan import Plan
@@ -97,7 +99,8 @@ def rows(path: Path) -> dict[tuple[str, str, int], Score]:
 
 def score(path: Path, what: Job, **options: object) -> Summary:
     with Store(path) as store:
-        return run(what, store, **options)
+        machine = Machine(**{f.name: options.pop(f.name) for f in fields(Machine) if f.name in options})
+        return run(what, store, machine, **options)
 
 
 def outcomes(path: Path) -> dict[str, tuple[str, str]]:
@@ -119,13 +122,13 @@ def test_computes_exactly_the_missing_rows(path: Path, monkeypatch: pytest.Monke
 
     def spy(
         benchmark: str, space: Toy, candidate: candidate_module.Candidate, *rest: object, **named: object
-    ) -> list[Score]:
+    ) -> candidate_module.Scored:
         seen.extend((candidate.architecture.id, m.key, candidate.recipe.init_seed) for m in candidate.metrics)
         return candidate_module.score_candidate(benchmark, space, candidate, *rest, **named)
 
     score(path, job(number=2, chosen=select("snip,params")))
     before = set(rows(path))
-    monkeypatch.setattr(workers, "score_candidate", spy)
+    monkeypatch.setattr(scorer, "score_candidate", spy)
     wider = job(number=4, seeds=2)
     summary = score(path, wider)
     assert sorted(seen) == sorted(set(rows(path)) - before)

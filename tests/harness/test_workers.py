@@ -13,14 +13,15 @@ import torch
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.executors import useful_workers
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
+from zcbench.harness.machine import Machine
 from zcbench.harness.metric import Metric, metric
 from zcbench.harness.passes.spec import ParameterCount
 from zcbench.harness.registry import select
 from zcbench.harness.runner import CHUNK, run
 from zcbench.harness.store import Store
-from zcbench.harness.workers import useful_workers
 
 DEADLY = '''
 import multiprocessing, os
@@ -45,7 +46,7 @@ def test_the_number_of_workers_does_not_change_a_bit(tmp_path: Path) -> None:
     rows = []
     for workers in (1, 2):
         with Store(tmp_path / f"{workers}.sqlite") as store:
-            summary = run(job(select("params,synflow,swap(repeats=1,samples=4)")), store, workers=workers)
+            summary = run(job(select("params,synflow,swap(repeats=1,samples=4)")), store, Machine(workers=workers))
             assert sum(summary.outcomes.values()) == 24
             rows.append([(s.architecture, s.metric, s.value, s.outcome, s.reason) for s in store.scores()])
             assert store.environments()[0]["workers"] == str(workers)
@@ -53,9 +54,8 @@ def test_the_number_of_workers_does_not_change_a_bit(tmp_path: Path) -> None:
 
 
 def test_there_are_no_more_workers_than_there_is_work_for() -> None:
-    cpu = torch.device("cpu")
-    assert [useful_workers(2, n, cpu) for n in (0, 3, 7, 8, 100)] == [1, 1, 1, 2, 2]
-    assert useful_workers(8, 100, torch.device("cuda")) == 1
+    assert [useful_workers(Machine(workers=2), n) for n in (0, 3, 7, 8, 100)] == [1, 1, 1, 2, 2]
+    assert useful_workers(Machine(device="cuda", workers=8), 100) == 1
 
 
 def test_a_metric_of_a_function_cannot_be_sent(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_metric_of_a_function_cannot_be_sent(tmp_path: Path) -> None:
         return torch.tensor(1.0)
 
     with Store(tmp_path / "s.sqlite") as store, pytest.raises(ZcbenchError, match="--workers 1"):
-        run(job([local]), store, workers=2)
+        run(job([local]), store, Machine(workers=2))
 
 
 def test_a_worker_that_dies_is_named_and_costs_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_worker_that_dies_is_named_and_costs_no_row(tmp_path: Path, monkeypatc
     with Store(tmp_path / "s.sqlite") as store:
         run(job(select("params")), store)
         with pytest.raises(ZcbenchError, match="worker process was killed"):
-            run(job([deadly]), store, workers=2)
+            run(job([deadly]), store, Machine(workers=2))
         assert len(list(store.scores())) == 8
 
 
