@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,13 +12,14 @@ from typing import Self
 
 import pandas as pd
 
+from zcbench.harness import store_file
 from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
-from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.store_file import NoRoomError, explained
 from zcbench.harness.types import Outcome, Recipe, Score, Seconds
 
 SCHEMA_VERSION = 1
-BUSY_SECONDS = 60.0
 
 EXPORT_COLUMNS = (
     "benchmark", "architecture", "metric", "version", "dataset", "batch_size", "init", "init_seed",
@@ -96,21 +94,16 @@ class Store:
             MissingFileError: if it does not exist and is not to be created, or its folder does not exist.
             ZcbenchError: if it is no store, of a newer schema, or cannot be written.
         """
+        store_file.check_path(path, create=create)
         self.path = path
-        if not create and not path.is_file():
-            raise MissingFileError(f"there is no score store at {path}: make one with zcbench score --store {path}")
-        if not path.parent.is_dir():
-            raise MissingFileError(f"cannot make the store {path}: the folder {path.parent} does not exist")
-        if path.is_dir():
-            raise ZcbenchError(f"{path} is a folder: name a file with --store, such as {path / 'scores.sqlite'}")
-        if create and path.exists() and not os.access(path, os.W_OK):
-            raise ZcbenchError(f"the store {path} cannot be written: name another file with --store")
-        with self._explained():
-            self._connection = _connect(path, writable=create)
+        self._placed: tuple[int, int] | None = None
+        with explained(path):
+            self._connection = store_file.connect(path, writable=create)
             try:
                 self._prepare(create=create)
                 if create:  # only now: the file of another program must not be changed
-                    _use_wal(self._connection)
+                    store_file.use_wal(self._connection)
+                    self._placed = store_file.identity(path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -121,26 +114,16 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Say what is wrong in one line where SQLite or the disk refuses."""
         try:
-            yield
-        except sqlite3.DatabaseError as error:
-            text = str(error)
-            if "not a database" in text or "malformed" in text:
-                advice = f"{self.path} is not a score store, or it is damaged: name another file with --store"
-            elif "readonly" in text or "unable to open" in text:
-                advice = f"the store {self.path} cannot be written: choose a folder that can be, with --store"
-            elif "full" in text or "disk I/O" in text:
-                advice = f"no room to write the store {self.path} ({text}): free some and run again, nothing is lost"
-            elif "locked" in text or "busy" in text:
-                advice = f"another process holds the store {self.path} for over {BUSY_SECONDS:.0f} s: run again later"
-            else:
-                advice = f"the store {self.path} cannot be used: {text}"
-            raise ZcbenchError(advice) from error
+            self._check_place()
+        finally:
+            self._connection.close()
+
+    def _check_place(self) -> None:
+        """Notice that the file was moved, deleted or replaced: SQLite would go on writing to one without a name."""
+        if self._placed is not None and store_file.identity(self.path) != self._placed:
+            self._placed = None
+            raise store_file.gone(self._connection, self.path)
 
     @contextmanager
     def _intact(self) -> Iterator[None]:
@@ -173,12 +156,14 @@ class Store:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         if create:
             self._connection.execute(_METRICS)
+            store_file.give_number(self._connection)
         self._connection.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: what is written inside is kept only if the block ends without an exception."""
-        with self._explained():
+        self._check_place()
+        with explained(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -189,20 +174,34 @@ class Store:
                 raise
 
     def append(self, scores: Iterable[Score], environment: Mapping[str, str]) -> None:
-        """Write one chunk of scores in one transaction."""
+        """Write one chunk of scores in one transaction; on a full disk, wait a minute for room.
+
+        Raises:
+            NoRoomError: if there is none; nothing of the chunk is in the store then.
+            ZcbenchError: if another process holds the store for over a minute, or its file is gone.
+        """
         scores = list(scores)
+        for another in store_file.patiently():
+            try:
+                with self.transaction():
+                    self._insert(scores, dict(environment))
+                break
+            except NoRoomError:
+                if not another:
+                    raise
+        store_file.empty_log(self._connection)
+
+    def _insert(self, scores: Sequence[Score], environment: dict[str, str]) -> None:
         recipes = {s.recipe.digest: s.recipe.to_json() for s in scores}
-        where = digest(dict(environment))
-        with self.transaction():
-            self._connection.executemany("INSERT OR IGNORE INTO recipes VALUES (?, ?)", recipes.items())
-            self._connection.execute(
-                "INSERT OR IGNORE INTO environments VALUES (?, ?)",
-                (where, json.dumps(dict(environment), sort_keys=True)),
-            )
-            self._connection.executemany(_INSERT, [
-                (s.benchmark, s.space, s.architecture, s.metric, s.version, s.recipe.digest, s.value, str(s.outcome),
-                 s.reason, s.seconds.standalone, s.seconds.marginal, where) for s in scores
-            ])  # fmt: skip
+        where = digest(environment)
+        self._connection.executemany("INSERT OR IGNORE INTO recipes VALUES (?, ?)", recipes.items())
+        self._connection.execute(
+            "INSERT OR IGNORE INTO environments VALUES (?, ?)", (where, json.dumps(environment, sort_keys=True))
+        )
+        self._connection.executemany(_INSERT, [
+            (s.benchmark, s.space, s.architecture, s.metric, s.version, s.recipe.digest, s.value, str(s.outcome),
+             s.reason, s.seconds.standalone, s.seconds.marginal, where) for s in scores
+        ])  # fmt: skip
 
     def describe(self, metrics: Iterable[Described], *, rescore: bool = False) -> None:
         """Note what the metrics are that will be scored.
@@ -242,7 +241,7 @@ class Store:
 
     def described(self) -> dict[tuple[str, int], Described]:
         """Return what is known about the metrics, by name without parameters and version."""
-        with self._explained(), self._intact():
+        with explained(self.path), self._intact():
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'metrics'").fetchall():
                 return {}
             rows = self._connection.execute("SELECT metric, version, description FROM metrics").fetchall()
@@ -255,7 +254,7 @@ class Store:
             rows: the rows that are wanted.
             retry_failed: count rows whose outcome is ``failed`` as missing.
         """
-        with self._explained():
+        with explained(self.path):
             self._connection.execute("CREATE TEMP TABLE wanted (n INTEGER PRIMARY KEY, a, b, c, d, e)")
             try:
                 self._connection.execute("BEGIN")
@@ -288,7 +287,7 @@ class Store:
             "AND metric IN (SELECT value FROM json_each(?)) AND recipe IN (SELECT value FROM json_each(?))"
         )
         given = (space, json.dumps(list(metrics)), json.dumps(list(recipes)))
-        with self._explained(), self._intact():
+        with explained(self.path), self._intact():
             for *row, outcome, reason in self._connection.execute(query, given):
                 yield Row(*row), Outcome(outcome), reason
 
@@ -301,14 +300,14 @@ class Store:
             "ORDER BY space, s.recipe, metric, version, architecture"
         )
         recipes: dict[str, Recipe] = {}
-        with self._explained(), self._intact():
+        with explained(self.path), self._intact():
             for text, b, space, architecture, m, version, value, outcome, reason, *s in self._connection.execute(query):
                 recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe(**json.loads(text)))
                 yield Score(b, space, architecture, m, version, recipe, value, Outcome(outcome), reason, Seconds(*s))
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by digest."""
-        with self._explained(), self._intact():
+        with explained(self.path), self._intact():
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
             return {key: Recipe(**json.loads(text)) for key, text in rows}
 
@@ -334,7 +333,7 @@ class Store:
             benchmark, None if metrics is None else json.dumps(dict(metrics)),
             None if recipes is None else json.dumps(list(recipes)),
         )  # fmt: skip
-        with self._explained(), self._intact():
+        with explained(self.path), self._intact():
             return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query, given)]
 
     def frame(self) -> pd.DataFrame:
@@ -356,26 +355,3 @@ class Store:
             "zcbench.recipes": json.dumps({k: asdict(r) for k, r in sorted(self.recipes().items())}),
             "zcbench.environments": json.dumps(self.environments()),
         }
-
-
-def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    # Absolute: SQLite would take the name :memory: for no file at all.
-    path = path.absolute()
-    wal = path.with_name(f"{path.name}-wal")
-    if not writable and not os.access(path.parent, os.W_OK) and not (wal.is_file() and wal.stat().st_size):
-        # Beside a store in WAL mode SQLite wants to make files; in a read-only folder nobody writes to it anyway.
-        # Rows that a killed run left in the log are not lost: with the log there, SQLite reads it by itself.
-        return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, isolation_level=None)
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging; the switch itself does not wait for other processes, so try again."""
-    for attempt in range(50):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or attempt == 49:
-                raise
-            time.sleep(0.1)
