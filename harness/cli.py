@@ -26,7 +26,7 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs in the order of the work."""
         order = ["run", "list", "data", "plan", "score", "analyse", "report", "transfer", "operations", "export",
-                 "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
+                 "merge", "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
         files = {m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")}
         return [v for v in order if v in files] + sorted(files - set(order))
 

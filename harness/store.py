@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from zcbench.harness import store_file
 from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.store_file import NoRoomError, explained
+from zcbench.harness.store_file import NoRoomError, explained, intact
 from zcbench.harness.types import Outcome, Recipe, Score, Seconds
 
 SCHEMA_VERSION = 1
@@ -125,13 +126,10 @@ class Store:
             self._placed = None
             raise store_file.gone(self._connection, self.path)
 
-    @contextmanager
-    def _intact(self) -> Iterator[None]:
-        """Say in one line that what was read makes no sense."""
-        try:
-            yield
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ZcbenchError(f"the store {self.path} is damaged ({error}): name another file with --store") from error
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open file, for the modules beside this one that read and write it."""
+        return self._connection
 
     def _prepare(self, *, create: bool) -> None:
         # One transaction for the look and the change: two processes may be making the store at once.
@@ -217,7 +215,7 @@ class Store:
             known = self.described()
             for one in metrics:
                 before = known.get((one.name, one.version))
-                if (before.code if before is not None else "") != one.code and self._holds(one):
+                if (before.code if before is not None else "") != one.code and self.holds_scores_of(one):
                     if not rescore:
                         raise ZcbenchError(
                             f"the store {self.path} has scores of {one.name} version {one.version} that other code "
@@ -228,7 +226,8 @@ class Store:
                     "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?)", (one.name, one.version, one.to_json())
                 )
 
-    def _holds(self, one: Described) -> bool:
+    def holds_scores_of(self, one: Described) -> bool:
+        """Whether there are scores of a metric at this version, with whatever parameters."""
         # Rows that failed are no scores: mended code may go on at the same version.
         query = (
             "SELECT 1 FROM scores WHERE (metric = ? OR metric GLOB ?) AND version = ? AND outcome <> 'failed' LIMIT 1"
@@ -241,7 +240,7 @@ class Store:
 
     def described(self) -> dict[tuple[str, int], Described]:
         """Return what is known about the metrics, by name without parameters and version."""
-        with explained(self.path), self._intact():
+        with explained(self.path), intact(self.path):
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'metrics'").fetchall():
                 return {}
             rows = self._connection.execute("SELECT metric, version, description FROM metrics").fetchall()
@@ -287,7 +286,7 @@ class Store:
             "AND metric IN (SELECT value FROM json_each(?)) AND recipe IN (SELECT value FROM json_each(?))"
         )
         given = (space, json.dumps(list(metrics)), json.dumps(list(recipes)))
-        with explained(self.path), self._intact():
+        with explained(self.path), intact(self.path):
             for *row, outcome, reason in self._connection.execute(query, given):
                 yield Row(*row), Outcome(outcome), reason
 
@@ -300,14 +299,14 @@ class Store:
             "ORDER BY space, s.recipe, metric, version, architecture"
         )
         recipes: dict[str, Recipe] = {}
-        with explained(self.path), self._intact():
+        with explained(self.path), intact(self.path):
             for text, b, space, architecture, m, version, value, outcome, reason, *s in self._connection.execute(query):
                 recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe(**json.loads(text)))
                 yield Score(b, space, architecture, m, version, recipe, value, Outcome(outcome), reason, Seconds(*s))
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by digest."""
-        with explained(self.path), self._intact():
+        with explained(self.path), intact(self.path):
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
             return {key: Recipe(**json.loads(text)) for key, text in rows}
 
@@ -333,7 +332,7 @@ class Store:
             benchmark, None if metrics is None else json.dumps(dict(metrics)),
             None if recipes is None else json.dumps(list(recipes)),
         )  # fmt: skip
-        with explained(self.path), self._intact():
+        with explained(self.path), intact(self.path):
             return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query, given)]
 
     def frame(self) -> pd.DataFrame:
@@ -346,7 +345,7 @@ class Store:
             for s in self.scores()
         ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=list(EXPORT_COLUMNS))
-        with self._intact():
+        with intact(self.path):
             return frame.astype(_TYPES)
 
     def metadata(self) -> dict[str, str]:

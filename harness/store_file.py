@@ -58,6 +58,19 @@ def explained(path: Path) -> Iterator[None]:
         raise ZcbenchError(f"the store {path} cannot be used: {text}") from error
 
 
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Say in one line that what was read makes no sense.
+
+    Raises:
+        ZcbenchError: instead of what reading it raised.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ZcbenchError(f"the store {path} is damaged ({error}): name another file with --store") from error
+
+
 def _full(path: Path) -> bool:
     try:
         return shutil.disk_usage(path.parent).free < LITTLE_ROOM

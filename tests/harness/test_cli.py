@@ -25,7 +25,7 @@ from zcbench.harness.registry import NAS_BENCH_SUITE_ZERO
 from zcbench.harness.store import EXPORT_COLUMNS, Store
 
 VERBS = ["run", "list", "data", "plan", "score", "analyse", "report", "transfer", "operations", "export",
-         "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
+         "merge", "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
 PROGRAM = [sys.executable, "-c", "from zcbench.harness.cli import main; main()"]
 CELLS = [
     "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|",
