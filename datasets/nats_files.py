@@ -8,10 +8,10 @@ memory, a folder a few MB whatever its size.
 """
 
 import bz2
+import io
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
 
 from zcbench.datasets import unpickle
 from zcbench.datasets.nats_record import Cell, numbers_of
@@ -30,74 +30,34 @@ the list of architectures 39."""
 _GLOBALS: unpickle.Globals = {**unpickle.NUMPY_SCALARS, ("collections", "OrderedDict"): OrderedDict}
 
 
-class _Limited:
-    """What an unpickler asks of a stream, with an end to it: a few hundred bytes may decompress to gigabytes.
-
-    Args:
-        stream: the decompressed bytes.
-        limit: how many of them are read.
-        name: what to call the file in an error.
-    """
-
-    def __init__(self, stream: bz2.BZ2File, limit: int, name: str) -> None:
-        self._stream = stream
-        self._left = limit
-        self._limit = limit
-        self._name = name
-        self.peek = stream.peek  # an unpickler looks ahead by it, which counts when it takes the bytes
-
-    def read(self, size: int) -> bytes:
-        """Return at most so many bytes."""
-        self._expect(size)
-        return self._taken(self._stream.read(size))
-
-    def readinto(self, buffer: bytearray) -> int:
-        """Fill a buffer, as far as there are bytes."""
-        self._expect(len(buffer))
-        number = self._stream.readinto(buffer)
-        self._left -= number
-        return number
-
-    def readline(self) -> bytes:
-        """Return the bytes to the end of a line."""
-        line = self._stream.readline(min(self._left, PIECE) + 1)
-        self._expect(len(line))
-        return self._taken(line)
-
-    def _taken(self, content: bytes) -> bytes:
-        self._left -= len(content)
-        return content
-
-    def _expect(self, size: int) -> None:
-        if size > min(self._left, PIECE):
-            raise ZcbenchError(
-                f"cannot read {self._name}: it decompresses to more than {self._limit:,} bytes, or to one piece of "
-                f"more than {PIECE:,}, as no file of NATS-Bench does"
-            )
-
-
 def load(path: Path, *, ratio: int = 0) -> object:
     """Load one compressed pickle without running code from it.
 
     Args:
         path: the file.
-        ratio: decompressed bytes beyond `PIECE` that are read for each byte of the file.
+        ratio: decompressed bytes beyond `PIECE` that are accepted for each byte of the file.
 
     Raises:
         UnsafeFileError: if it asks for anything but dicts and numpy numbers.
         ZcbenchError: if it is truncated, damaged or of another format, or decompresses to far more than the
             official files.
     """
-    return unpickle.reading(str(path), lambda: _load(path, PIECE + ratio * path.stat().st_size))
+    stream = unpickle.reading(str(path), lambda: _decompressed(path, PIECE + ratio * path.stat().st_size))
+    return unpickle.load(stream, allowed=_GLOBALS, name=str(path), whole=True)
 
 
-def _load(path: Path, limit: int) -> object:
-    with bz2.open(path) as stream:
-        limited = cast(IO[bytes], _Limited(stream, limit, str(path)))
-        content = unpickle.load(limited, allowed=_GLOBALS, name=str(path))
-        if stream.read(1):  # reading to the end also checks the checksum of the last block
-            raise ValueError("there is more after its end")
-        return content
+def _decompressed(path: Path, limit: int) -> io.BytesIO:
+    """Decompress a file, with an end to it: a few hundred bytes may decompress to gigabytes."""
+    content = io.BytesIO()
+    with bz2.open(path) as stream:  # read to the end, which also checks the checksum of the last block
+        while piece := stream.read(1 << 20):
+            if content.tell() + len(piece) > limit:
+                raise ZcbenchError(
+                    f"cannot read {path}: it decompresses to more than {limit:,} bytes, as no file of NATS-Bench does"
+                )
+            content.write(piece)
+    content.seek(0)
+    return content
 
 
 def read_file(path: Path) -> Iterator[Cell]:

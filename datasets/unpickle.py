@@ -3,9 +3,11 @@
 A pickle names the classes and functions that it wants called. Here each format states the few names
 that its real files contain; every other name is refused before anything is called. The names of numpy
 are answered by plain stand-ins, because numpy's own ``__setstate__`` trusts its input (a forged dtype
-may carry flags that turn bytes into pointers).
+may carry flags that turn bytes into pointers). What else a pickle can do without any name is refused by
+`zcbench.datasets.opcodes` before it is loaded.
 """
 
+import io
 import pickle
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +17,8 @@ from typing import IO, Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zcbench.harness.errors import UnsafeFileError, ZcbenchError
+from zcbench.datasets.opcodes import look_through, unsafe
+from zcbench.harness.errors import ZcbenchError
 
 Globals: TypeAlias = Mapping[tuple[str, str], object]
 T = TypeVar("T")
@@ -50,26 +53,34 @@ class RestrictedUnpickler(pickle.Unpickler):
             raise unsafe(self._name, f"{module}.{name}") from None
 
 
-def unsafe(file: str, wanted: str) -> UnsafeFileError:
-    """Return the error for a file that asks for a name which its format does not contain."""
-    shown = wanted if wanted.isprintable() else ascii(wanted)
-    return UnsafeFileError(f"refused to load {file}: it asks for {shown}, which this format never contains")
-
-
-def load(stream: IO[bytes], *, allowed: Globals, name: str, encoding: str = "ASCII") -> object:
+def load(
+    stream: IO[bytes], *, allowed: Globals, name: str, encoding: str = "ASCII", whole: bool = False,
+    installed: bool = False,
+) -> object:
     """Read one pickle.
 
     Args:
         stream: the pickle.
-        allowed: what stands for each (module, name) that the format contains.
+        allowed: what stands for each (module, name) that the format contains. What stands there must not be open to
+            changes, since a pickle can set attributes of it.
         name: what to call the file in an error.
         encoding: how Python 2 strings are decoded.
+        whole: refuse bytes after its end.
+        installed: the file is part of an installed package, so that it costs what it is known to cost.
 
     Raises:
-        UnsafeFileError: if it asks for any other name.
+        UnsafeFileError: if it asks for any other name, or for what no file of a benchmark asks for.
         ZcbenchError: if it is truncated, damaged or no pickle at all.
     """
-    return reading(name, RestrictedUnpickler(stream, allowed=allowed, name=name, encoding=encoding).load)
+
+    def read() -> object:
+        data = stream.read()
+        end = len(data) if installed else look_through(data, name)
+        if whole and end < len(data):
+            raise ValueError("there is more after its end")
+        return RestrictedUnpickler(io.BytesIO(data), allowed=allowed, name=name, encoding=encoding).load()
+
+    return reading(name, read)
 
 
 def reading(name: str, read: Callable[[], T]) -> T:
@@ -92,7 +103,14 @@ def reading(name: str, read: Callable[[], T]) -> T:
         raise ZcbenchError(f"cannot read {name}: truncated, damaged or of another format ({why})") from error
 
 
-class ArrayStandIn:
+class Fixed(type):
+    """A class whose own attributes a pickle cannot set; those of its objects it can."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise AttributeError(f"{cls.__name__}.{name} cannot be set")
+
+
+class ArrayStandIn(metaclass=Fixed):
     """What a pickled numpy array becomes: read ``array`` after loading.
 
     Attributes:
@@ -110,7 +128,7 @@ class ArrayStandIn:
         self.array = values.reshape(shape, order="F" if fortran else "C")
 
 
-class DTypeStandIn:
+class DTypeStandIn(metaclass=Fixed):
     """What a pickled ``numpy.dtype`` becomes; only plain booleans, integers and floats are accepted.
 
     Attributes:
@@ -143,10 +161,15 @@ def _latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def fixed(function: Callable[..., object]) -> object:
+    """Return a function without attributes that a pickle could set, its defaults for one."""
+    return function.__call__  # type: ignore[operator]
+
+
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")  # numpy 1 and numpy 2
 
 NUMPY_SCALARS: Globals = MappingProxyType(
-    {("numpy", "dtype"): DTypeStandIn, **{(module, "scalar"): scalar for module in _MULTIARRAY}}
+    {("numpy", "dtype"): DTypeStandIn, **{(module, "scalar"): fixed(scalar) for module in _MULTIARRAY}}
 )
 """Names in a pickle that contains numpy numbers, but no arrays."""
 
@@ -154,7 +177,7 @@ NUMPY_ARRAYS: Globals = MappingProxyType(
     {
         ("numpy", "dtype"): DTypeStandIn,
         ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct, never called
-        ("_codecs", "encode"): _latin1,
+        ("_codecs", "encode"): fixed(_latin1),
         **{(module, "_reconstruct"): ArrayStandIn for module in _MULTIARRAY},
     }
 )

@@ -84,11 +84,11 @@ _OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool
 _KEY_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
-class _Record:
+class _Record(metaclass=unpickle.Fixed):
     """Stands for the package's Architecture: the pickle fills in its fields."""
 
 
-class _Drift:
+class _Drift(metaclass=unpickle.Fixed):
     """Stands for the package's DriftMeasurement."""
 
     value: float
@@ -131,7 +131,7 @@ def read(path: Path | None = None) -> TruthTable:
     """
     path = path or data_file()
     with path.open("rb") as stream:
-        content = unpickle.load(stream, allowed=_GLOBALS, name=str(path))
+        content = unpickle.load(stream, allowed=_GLOBALS, name=str(path), installed=path == data_file())
     if not isinstance(content, dict) or not content:
         raise ZcbenchError(f"cannot read {path}: it holds no accuracies of AnalogNAS-Bench")
     names, values = unpickle.reading(str(path), lambda: _columns(content))

@@ -2,55 +2,25 @@
 
 The single file is a torch-pickled dict ``{meta_archs, arch2infos: {index: {"less", "full"}}, ...}``; the
 archive has one ``{index:06d}-FULL.pth`` file ``{"less", "full"}`` for each cell. ``less`` is the record of
-12 epochs, ``full`` that of 200. Both are read with torch's safe loading, whatever version wrote them.
+12 epochs, ``full`` that of 200. Both are read without torch, see `zcbench.datasets.torch_file`.
 """
 
-import re
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from zcbench.datasets import unpickle
 from zcbench.datasets.nats_record import Cell, numbers_of
+from zcbench.datasets.torch_file import load
 from zcbench.harness.errors import ZcbenchError
 
 ARCHIVE_PATTERN = "[0-9]*-FULL.pth"
 
 _BUDGETS = ("less", "full")
-_REFUSED = re.compile(r"GLOBAL ([\w.]+)")
-
-
-def load(path: Path) -> Any:
-    """Load a torch file without running code from it.
-
-    Raises:
-        UnsafeFileError: if it asks for anything but tensors, plain containers and numpy numbers.
-        ZcbenchError: if it is truncated, damaged or no torch file.
-    """
-    return unpickle.reading(str(path), lambda: _load(path))
-
-
-def _load(path: Path) -> Any:
-    import torch  # slow to import, and needed for these files only
-
-    allowed: list[Any] = [(stand_in, ".".join(name)) for name, stand_in in unpickle.NUMPY_SCALARS.items()]
-    try:
-        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of old pickles; what counts is what is in them
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        refused = _REFUSED.search(str(error))
-        if refused:
-            raise unpickle.unsafe(str(path), refused.group(1)) from error
-        # torch's own text advises to load the file unsafely, in several paragraphs
-        raise ValueError(type(error).__name__) from error
 
 
 def read_file(path: Path) -> Iterator[Cell]:
     """Yield the records of each cell in the single file, or in one file of the archive.
 
-    The file is loaded as a whole: torch cannot read it piece by piece.
+    The file is loaded as a whole: a pickle cannot be read piece by piece.
 
     Raises:
         UnsafeFileError: if it asks to run code.

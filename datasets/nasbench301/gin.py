@@ -20,7 +20,6 @@ Source: Xu, Hu, Leskovec and Jegelka, "How Powerful are Graph Neural Networks?",
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from zcbench.datasets import unpickle
+from zcbench.datasets import torch_file, unpickle
 from zcbench.datasets.nasbench301.genotype import NODES, OPERATIONS, Cell, Genotype, pairs
-from zcbench.harness.errors import UnsafeFileError, ZcbenchError
+from zcbench.harness.errors import ZcbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,12 +186,7 @@ def _network(config: Mapping[str, Any]) -> GraphNetwork:
 
 
 def _state(path: Path) -> Mapping[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error) or "Weights only" in str(error):
-            raise UnsafeFileError(f"refused to load {path}: it asks for more than tensors") from error
-        raise
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    state = torch_file.load(path)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch_file.Tensor) for value in state.values()):
         raise ValueError("no state of a network")
-    return state
+    return {name: torch.from_numpy(value.array().copy()) for name, value in state.items()}

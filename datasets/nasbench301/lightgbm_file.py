@@ -28,7 +28,7 @@ from zcbench.harness.errors import ZcbenchError
 GLOBALS: unpickle.Globals = MappingProxyType(
     {
         ("lightgbm.basic", "Booster"): BoosterStandIn,
-        ("collections", "defaultdict"): lambda *_: {},  # best_score: which factory it names does not matter
+        ("collections", "defaultdict"): unpickle.fixed(lambda *_: {}),  # best_score: whatever factory it names
         ("collections", "OrderedDict"): collections.OrderedDict,
         ("builtins", "dict"): dict,
         ("__builtin__", "dict"): dict,

@@ -48,7 +48,7 @@ _NODE = np.dtype([("parent", "<i4"), ("left", "<i4"), ("right", "<i4"), ("featur
 _LEARNER, _BOOSTER, _TREE, _STATISTICS = 136, 160, 148, 16
 
 
-class BoosterStandIn:
+class BoosterStandIn(metaclass=unpickle.Fixed):
     """What a pickled booster becomes: read ``state`` after loading.
 
     Attributes:
@@ -74,8 +74,8 @@ def _plain_bytes(raw: bytes = b"") -> bytes:
 GLOBALS: unpickle.Globals = MappingProxyType(
     {
         ("xgboost.core", "Booster"): BoosterStandIn,
-        ("builtins", "bytearray"): _plain_bytes,
-        ("__builtin__", "bytearray"): _plain_bytes,  # protocol 2
+        ("builtins", "bytearray"): unpickle.fixed(_plain_bytes),
+        ("__builtin__", "bytearray"): unpickle.fixed(_plain_bytes),  # protocol 2
         ("_codecs", "encode"): unpickle.NUMPY_ARRAYS["_codecs", "encode"],
         **unpickle.NUMPY_SCALARS,  # best_score
     }

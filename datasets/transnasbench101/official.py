@@ -33,7 +33,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from zcbench.datasets.conversion import Row
-from zcbench.datasets.nasbench201.official import load
+from zcbench.datasets.torch_file import load
 from zcbench.datasets.transnasbench101.tasks import TASKS
 from zcbench.harness.errors import ZcbenchError
 
@@ -85,7 +85,7 @@ MEASURED: Mapping[str, tuple[Measured, ...]] = MappingProxyType(
 def read_file(path: Path, space: str) -> Iterator[tuple[str, Mapping[str, Trial]]]:
     """Yield every architecture of one space with its trials by task.
 
-    The file is loaded as a whole, by torch's safe loading: it may hold plain containers and numbers.
+    The file is loaded as a whole, without torch: it may hold plain containers and numbers.
 
     Args:
         path: the official file.
