@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zcbench.harness.device import is_gpu, release, want_of_memory
 from zcbench.harness.metric import Checked, Metric, Undefined
 from zcbench.harness.passes.evaluate import Evaluation, evaluate
 from zcbench.harness.passes.plan import plan
@@ -19,7 +20,7 @@ from zcbench.harness.passes.run import MiniBatch, Origin
 from zcbench.harness.passes.spec import Differentiated, MultiplyAccumulates, Quantity, Recorded
 from zcbench.harness.settings import kept
 from zcbench.harness.space import SearchSpace
-from zcbench.harness.types import Architecture, Outcome, Recipe, Score, Seconds
+from zcbench.harness.types import OUT_OF_MEMORY, Architecture, Outcome, Recipe, Score, Seconds
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,6 @@ class Scored:
 
 
 NO_TIME = Seconds(0.0, 0.0)
-OUT_OF_MEMORY = "oom"
-"""The reason of every score that failed for want of memory."""
 
 
 def score_candidate(
@@ -107,15 +106,16 @@ def _build_and_measure(
     build: Callable[[], nn.Module], batch: MiniBatch, metrics: Sequence[Metric], key: tuple[object, ...],
     origin: Origin,
 ) -> dict[str, Result]:
+    device = batch.inputs.device
     try:
-        network = build().to(batch.inputs.device, non_blocking=True)
+        network = build().to(device, non_blocking=True)
     except Exception as error:  # a faulty space is the outcome of its architecture, not the end of the run
         why = _reason(error)
-        failed = Result(
-            None, Outcome.FAILED, why if why == OUT_OF_MEMORY else f"the network cannot be built: {why}", NO_TIME
-        )
-        return {m.key: failed for m in metrics}
-    return measure(network, batch, metrics, key=key, origin=origin)
+    else:
+        return measure(network, batch, metrics, key=key, origin=origin)
+    release(device)
+    reason = why if why.startswith(OUT_OF_MEMORY) else f"the network cannot be built: {why}"
+    return {m.key: Result(None, Outcome.FAILED, reason, NO_TIME) for m in metrics}
 
 
 def measure(
@@ -140,10 +140,11 @@ def measure(
     try:
         return _together(network, batch, metrics, key, origin)
     except Exception as error:  # any failure of a metric is an outcome
-        if len(metrics) == 1:
-            return {metrics[0].key: Result(None, Outcome.FAILED, _reason(error), NO_TIME)}
-    if batch.inputs.device.type == "cuda":
-        torch.cuda.empty_cache()
+        why = _reason(error)
+    # Here, where the error and the frames that hold tensors of its passes are gone.
+    release(batch.inputs.device)
+    if len(metrics) == 1:
+        return {metrics[0].key: Result(None, Outcome.FAILED, why, NO_TIME)}
     return {k: r for m in metrics for k, r in measure(network, batch, [m], key=key, origin=origin).items()}
 
 
@@ -189,8 +190,13 @@ def _cross(computed: dict[str, Checked]) -> dict[str, tuple[float | None, Outcom
     flat: list[Tensor] = []
     for checked in computed.values():
         flat += [checked.value, *(condition for condition, _ in checked.conditions)]
-    device = next((t.device for t in flat if t.device.type != "cpu"), torch.device("cpu"))
-    numbers = iter(torch.stack([t.detach().to(device, torch.float64) for t in flat]).tolist() if flat else [])
+    # What is on the host already, a count of parameters, stays there: the way to the device is a transfer as well.
+    away = [is_gpu(t.device) for t in flat]
+    of_device, of_host = (
+        iter(torch.stack([t.detach().double() for t in chosen]).tolist() if chosen else [])
+        for chosen in ([t for t, far in zip(flat, away, strict=True) if far is side] for side in (True, False))
+    )
+    numbers = (next(of_device if far else of_host) for far in away)
     decided: dict[str, tuple[float | None, Outcome, str]] = {}
     for key, checked in computed.items():
         value = next(numbers)
@@ -218,7 +224,9 @@ def _seconds(evaluation: Evaluation, metrics: Sequence[Metric]) -> dict[str, Sec
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one line why a metric failed; out of memory has one word, so that it can be counted."""
+    """Say in one line why a metric failed; out of memory begins with one word, so that it can be counted."""
     text = " ".join(str(error).split())
-    memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
-    return OUT_OF_MEMORY if memory else f"{type(error).__name__}: {text}"[:300]
+    operation, found, _ = text.partition(" does not have a deterministic implementation")
+    if found:
+        return f"{operation} has no deterministic form on this GPU; with --fast it need not have one"[:300]
+    return want_of_memory(error) or f"{type(error).__name__}: {text}"[:300]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules import batchnorm
 
+from zcbench.harness.device import is_gpu
 from zcbench.harness.machine import Machine
 
 LAYERS = (
@@ -26,6 +28,13 @@ _FUNCTIONS = (
     (torch.Tensor, ("backward",)),
 )
 """Functions that passes and initialisations call, by where they are looked up."""
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+"""With one of these cuBLAS repeats its results; PyTorch refuses matrix products otherwise."""
+
+MIXED = "mixed"
+"""How precise products are where a program has used both interfaces of PyTorch, which then refuses to say."""
 
 Setting = tuple[Callable[[], Any], Callable[[Any], Any]]
 """How to read it, and how to set it."""
@@ -43,6 +52,13 @@ def _put(owner: Any, name: str, value: Any) -> None:
         setattr(owner, name, value)
 
 
+def _attribute_of(owner: Any, name: str) -> Setting:
+    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+
+_FILLING = _attribute_of(torch.utils.deterministic, "fill_uninitialized_memory")
+
+
 def _settings() -> dict[str, Setting]:
     backends = torch.backends
     found: dict[str, Setting] = {
@@ -53,13 +69,14 @@ def _settings() -> dict[str, Setting]:
         "torch's choice of deterministic algorithms": (
             torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms,
         ),
-        "the precision of matrix products": (
-            torch.get_float32_matmul_precision, torch.set_float32_matmul_precision,
+        "whether torch fills new memory": _FILLING,
+        "the precision of matrix products": _precision(
+            torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
         ),
         "whether cuDNN is used": _attribute_of(backends.cudnn, "enabled"),
         "whether cuDNN tries algorithms out": _attribute_of(backends.cudnn, "benchmark"),
         "whether cuDNN is deterministic": _attribute_of(backends.cudnn, "deterministic"),
-        "whether cuDNN uses TensorFloat-32": _attribute_of(backends.cudnn, "allow_tf32"),
+        "whether cuDNN uses TensorFloat-32": _precision(*_attribute_of(backends.cudnn, "allow_tf32")),
         "whether oneDNN is used": _attribute_of(backends.mkldnn, "enabled"),
     }  # fmt: skip
     found |= {f"the forward of every {kind.__name__}": _attribute(kind, "forward") for kind in LAYERS}
@@ -72,8 +89,18 @@ def _put_device(device: str) -> None:
     torch.set_default_device(None if device == "cpu" else device)
 
 
-def _attribute_of(owner: Any, name: str) -> Setting:
-    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+def _precision(read: Callable[[], Any], put: Callable[[Any], Any]) -> Setting:
+    def tolerant() -> Any:
+        try:
+            return read()
+        except RuntimeError:
+            return MIXED
+
+    def put_back(value: Any) -> None:
+        if value != MIXED:
+            put(value)
+
+    return tolerant, put_back
 
 
 SETTINGS = _settings()
@@ -97,15 +124,27 @@ def kept() -> Iterator[list[str]]:
 
 @contextmanager
 def fixed(machine: Machine) -> Iterator[None]:
-    """Fix what changes the last bits of a score, and put it back: the threads, and on CUDA how exact it is."""
+    """Fix what changes the last bits of a score, and put it back: the threads, and on a GPU how exact it is."""
     with kept():
         fix(machine)
         yield
 
 
 def fix(machine: Machine) -> None:
-    """Fix it for the rest of this process, which is a worker's."""
+    """Fix it for the rest of this process, which is a worker's.
+
+    On a CPU that is the number of threads: there everything that passes use repeats. On a GPU an operation without a
+    deterministic form raises, and so its metric fails and says which one, unless the machine is to be fast.
+    """
     torch.set_num_threads(machine.threads)
+    if not is_gpu(torch.device(machine.device)):
+        return
     cudnn = torch.backends.cudnn
     cudnn.enabled, cudnn.benchmark, cudnn.deterministic = True, machine.fast, not machine.fast
+    # The names that every supported PyTorch has; those of 2.9 (fp32_precision) must not be mixed with them.
     cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = machine.fast
+    torch.use_deterministic_algorithms(not machine.fast)
+    _FILLING[1](False)  # nothing reads memory before it is written
+    # cuBLAS reads it when its first handle is made, which is why it is set even where nothing asks for it.
+    if os.environ.get(WORKSPACE) not in DETERMINISTIC_WORKSPACES:
+        os.environ[WORKSPACE] = DETERMINISTIC_WORKSPACES[0]

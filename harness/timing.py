@@ -9,25 +9,28 @@ from contextlib import contextmanager
 
 import torch
 
+from zcbench.harness.device import is_gpu, module_of
+
 
 class Clock:
     """Adds up the seconds of named steps.
 
-    On a CPU a mark is the time of day; on CUDA it is an event in the stream, and only ``seconds()``,
-    which is called once after the results have crossed over, waits for it.
+    On a CPU a mark is the time of day; on a GPU it is an event in the stream of this very device, and only
+    ``seconds()``, which is called once after the results have crossed over, waits for it.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
+        self._device = device
+        self._module = module_of(device) if is_gpu(device) else None
         self._spans: dict[Hashable, list[tuple[object, object]]] = defaultdict(list)
         self._inside: dict[Hashable, list[tuple[object, object]]] = defaultdict(list)
         self._open: list[Hashable] = []
 
     def _mark(self) -> object:
-        if not self._cuda:
+        if self._module is None:
             return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
+        event = self._module.Event(enable_timing=True)
+        event.record(self._module.current_stream(self._device))
         return event
 
     @contextmanager
@@ -46,14 +49,14 @@ class Clock:
 
     def _length(self, span: tuple[object, object]) -> float:
         start, end = span
-        if self._cuda:
+        if self._module is not None:
             return float(start.elapsed_time(end)) / 1000  # type: ignore[attr-defined]
         return float(end) - float(start)  # type: ignore[arg-type]
 
     def seconds(self) -> dict[Hashable, float]:
         """Return the seconds of every step, without the steps measured inside it."""
-        if self._cuda:
-            torch.cuda.synchronize()
+        if self._module is not None:
+            self._module.synchronize(self._device)
         return {
             step: sum(map(self._length, spans)) - sum(map(self._length, self._inside[step]))
             for step, spans in self._spans.items()

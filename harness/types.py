@@ -19,6 +19,15 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+OUT_OF_MEMORY = "oom"
+"""With what the reason of every score begins that failed for want of memory."""
+
+
+def cause(reason: str) -> str:
+    """Return a reason by which scores can be counted: for want of memory, without the numbers of the one case."""
+    return OUT_OF_MEMORY if reason.startswith(f"{OUT_OF_MEMORY}:") else reason
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """One candidate of a search space.

@@ -8,7 +8,7 @@ import numpy as np
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.bound import CONDITIONS, SINGULAR
-from zcbench.harness.types import Outcome
+from zcbench.harness.types import Outcome, cause
 from zcbench.reports.section import ReportInput, Section, slug
 from zcbench.reports.text import listed, plural
 
@@ -105,7 +105,7 @@ def reasons(label: str, table: ScoreTable) -> Table:
         seen: Counter[tuple[str, str]] = Counter()
         example: dict[tuple[str, str], str] = {}
         for a, s in np.argwhere((outcome != Outcome.OK) & (outcome != "")):
-            key = (str(outcome[a, s]), str(reason[a, s]))
+            key = (str(outcome[a, s]), cause(str(reason[a, s])))
             seen[key] += 1
             example.setdefault(key, table.architectures[a])
         rows += [(metric, *key, count, example[key]) for key, count in seen.most_common()]

@@ -1,6 +1,7 @@
 """The runner: what is computed, what becomes of failures, and what an interruption or a kill leaves behind."""
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -279,16 +280,25 @@ def test_a_metric_that_raises_has_failed_and_the_others_are_ok(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "reason"),
     [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-        MemoryError(),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+            "oom: tried to allocate 20.00 GiB",
+        ),
+        (MemoryError(), "oom"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried "
+                "to allocate 4096 bytes. Error code 12 (Cannot allocate memory)"
+            ),
+            "oom: tried to allocate 4096 bytes",
+        ),
     ],
 )
-def test_out_of_memory_is_failed_with_one_word(path: Path, error: Exception) -> None:
+def test_out_of_memory_is_failed_with_the_numbers_of_the_allocator(path: Path, error: Exception, reason: str) -> None:
     score(path, job("plain 1", chosen=[*select("params,snip"), faulty("bad", error)]))
-    assert outcomes(path) == {"params": ("ok", ""), "snip": ("ok", ""), "bad": ("failed", "oom")}
+    assert outcomes(path) == {"params": ("ok", ""), "snip": ("ok", ""), "bad": ("failed", reason)}
 
 
 def test_a_pass_out_of_memory_never_makes_the_batch_smaller(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +332,9 @@ score(Path(sys.argv[1]), what)
 """
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert outcomes(path) == {"params": ("ok", ""), "snip": ("failed", "oom")}
+    found = outcomes(path)
+    assert (found["params"], found["snip"][0]) == (("ok", ""), "failed")
+    assert re.fullmatch(r"oom: tried to allocate [1-9]\d+ bytes", found["snip"][1])
 
 
 def test_a_network_that_cannot_be_built_has_failed_and_the_run_goes_on(path: Path) -> None:

@@ -1,0 +1,124 @@
+"""What differs on a GPU: copies that nobody waits for, memory that is given back, and why there was not enough.
+
+Everything asks ``torch.get_device_module`` for the module of the device (``torch.cuda``), so that a device that only
+pretends to be a GPU goes through the same lines (`tests/pretended.py`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.machine import Machine
+from zcbench.harness.types import OUT_OF_MEMORY
+
+_WITHOUT_MEMORY_OF_THEIR_OWN = ("cpu", "meta")
+
+_OTHER_WORDS = (
+    "can't allocate memory", "not enough memory", "CUDA out of memory", "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+"""Of PyTorch's CPU allocator and of the libraries that allocate past its CUDA allocator, which raise RuntimeError."""
+
+_SIZE = r"(\d+(?:\.\d+)? (?:bytes|[KMGT]i?B))"
+_SAID = {
+    "tried to allocate {}": (rf"[Tt]ried to allocate {_SIZE}", rf"[Uu]nable to allocate {_SIZE}"),
+    "{} free": (rf"of which {_SIZE} is free", rf"; {_SIZE} free"),
+    "{} in all": (rf"total capacity of {_SIZE}", rf"; {_SIZE} total capacity"),
+    "{} held by PyTorch": (rf"{_SIZE} is allocated by PyTorch", rf"; {_SIZE} already allocated"),
+    "{} reserved by it": (rf"{_SIZE} is reserved by PyTorch but unallocated",),
+}
+"""What an allocator's message says, by how it is said here; the second forms are those of other versions and NumPy."""
+
+
+def is_gpu(device: torch.device) -> bool:
+    """Whether a device has memory of its own and works while the program goes on."""
+    return device.type not in _WITHOUT_MEMORY_OF_THEIR_OWN
+
+
+def module_of(device: torch.device) -> Any:
+    """Return the module of a GPU's kind: ``torch.cuda``."""
+    return torch.get_device_module(device)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor from the CPU without waiting for what the device has still to do.
+
+    A copy that does not come from pinned memory makes the program wait until the device has reached it.
+    """
+    if not is_gpu(device):
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def pinned(network: nn.Module) -> nn.Module:
+    """Put the weights and buffers of a network on the CPU into pinned memory."""
+    for tensor in itertools.chain(network.parameters(), network.buffers()):
+        tensor.data = tensor.data.pin_memory()
+    return network
+
+
+def release(device: torch.device) -> None:
+    """Give back what a failed pass leaves behind: to this process's other passes, and to other processes.
+
+    Raises:
+        ZcbenchError: if the device does not work any more, which an invalid memory access brings about: all that
+            follows in this process would fail.
+    """
+    if not is_gpu(device):
+        return
+    module = module_of(device)
+    try:
+        module.synchronize(device)
+        module.empty_cache()
+    except RuntimeError as error:
+        why = " ".join(str(error).split()).partition(". ")[0][:120]
+        raise ZcbenchError(
+            f'device "{device}" has stopped working for this process ({why}): run again, what was written is kept'
+        ) from error
+
+
+def want_of_memory(error: BaseException) -> str | None:
+    """Return ``oom`` with the numbers of the allocator, or None for another error.
+
+    For example: ``oom: tried to allocate 2.50 GiB, 1.10 GiB free, 8.00 GiB in all``.
+    """
+    text = " ".join(str(error).split())
+    if not (isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in text for words in _OTHER_WORDS)):
+        return None
+    matches = {said: (re.search(form, text) for form in forms) for said, forms in _SAID.items()}
+    found = [
+        said.format(match.group(1))
+        for said, several in matches.items()
+        if (match := next(filter(None, several), None))
+    ]
+    return ": ".join(filter(None, (OUT_OF_MEMORY, ", ".join(found))))
+
+
+def described(device: torch.device, machine: Machine) -> dict[str, str]:
+    """Describe a GPU and how exact it is, for the environment of scores; nothing on a CPU."""
+    if not is_gpu(device):
+        return {}
+    return {
+        "deterministic": "no" if machine.fast else "yes",
+        "tf32": "yes" if machine.fast else "no",
+        "gpu": str(module_of(device).get_device_name(device)),
+        "cuda": str(torch.version.cuda or ""),
+        "cudnn": str(torch.backends.cudnn.version() or ""),  # type: ignore[no-untyped-call]
+        "driver": _driver(),
+    }
+
+
+def _driver(path: Path = Path("/proc/driver/nvidia/version")) -> str:
+    """Return the version of NVIDIA's driver, ``550.54.15``; empty where the kernel does not say."""
+    try:
+        found = re.search(r"Kernel Module.*?(\d+(?:\.\d+)+)", path.read_text())
+    except OSError:
+        return ""
+    return found.group(1) if found else ""
