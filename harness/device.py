@@ -57,8 +57,10 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def pinned(network: nn.Module) -> nn.Module:
-    """Put the weights and buffers of a network on the CPU into pinned memory."""
+def pinned(network: nn.Module, device: torch.device) -> nn.Module:
+    """Put the weights and buffers of a network on the CPU into pinned memory, if a device is to fetch them there."""
+    if not is_gpu(device):
+        return network
     for tensor in itertools.chain(network.parameters(), network.buffers()):
         tensor.data = tensor.data.pin_memory()
     return network

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zcbench.harness.candidate import Candidate, Scored, score_candidate
+from zcbench.harness.device import pinned
 from zcbench.harness.initialise import initialise, seeded
 from zcbench.harness.job import Job
 from zcbench.harness.passes.run import MiniBatch
@@ -26,9 +27,9 @@ class Scorer:
         self._shared: dict[Hashable, Any] = {}
 
     def build(self, candidate: Candidate) -> nn.Module:
-        """Return the initialised network of a candidate, on the CPU."""
+        """Return the initialised network of a candidate, on the CPU: for a GPU in pinned memory."""
         network = self._job.space.build(candidate.architecture, self._job.batch.classes)
-        return initialise(network, self._job.init, seeded(*candidate.key, "initial"))
+        return pinned(initialise(network, self._job.init, seeded(*candidate.key, "initial")), self._batch.inputs.device)
 
     def score(self, candidate: Candidate, build: Callable[[], nn.Module] | None = None) -> Scored:
         """Score one candidate with all its metrics.

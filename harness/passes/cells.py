@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zcbench.harness.device import moved
 from zcbench.harness.initialise import seeded
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.run import Run
@@ -120,7 +121,7 @@ def _gain(run: Run, number: int, before: Tensor, after: Tensor) -> tuple[Tensor 
     """
     n, channels, height, width = after.shape
     draw = torch.randint(0, 2, (n, height, width, channels), generator=seeded(*run.key, "signs of cells", number))
-    g_out = draw.to(after.device, after.dtype).mul_(2).sub_(1).permute(0, 3, 1, 2)  # laid out channels last
+    g_out = moved(draw.to(after.dtype), after.device).mul_(2).sub_(1).permute(0, 3, 1, 2)  # laid out channels last
     (g_in,) = torch.autograd.grad(after, before, g_out, allow_unused=True, materialize_grads=True)
     same = (g_in == g_out).all() if g_in.shape == g_out.shape else torch.zeros((), dtype=torch.bool, device=g_in.device)
     stride = before.shape[2] // height

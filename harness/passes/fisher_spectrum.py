@@ -9,6 +9,7 @@ one for every image and class.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -201,7 +202,8 @@ def cholesky(logits: Tensor) -> Tensor:
     """
     count = logits.shape[1]
     p = logits.softmax(dim=1) * (1 - SMOOTHING) + SMOOTHING / count
-    from_here = p.flip(1).cumsum(dim=1).flip(1)  # q_{j-1}
+    # Not torch.cumsum, which has no deterministic form on a GPU.
+    from_here = torch.stack([*accumulate(p.flip(1).unbind(1))], dim=1).flip(1)  # q_{j-1}
     after = torch.cat([from_here[:, 1:], torch.zeros_like(p[:, :1])], dim=1)  # q_j
     d = (p * after / from_here).sqrt()
     column = torch.where(after > 0, d / torch.where(after > 0, after, 1.0), 0.0)  # d_j / q_j

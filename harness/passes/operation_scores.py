@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from zcbench.harness.device import pinned
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.run import MiniBatch, Origin, Run
@@ -109,7 +110,8 @@ def build_supernet(origin: Origin | None, batch: MiniBatch) -> Supernet:
     except ZcbenchError as error:
         raise Undefined(str(error)) from error
     origin.initialised(network, "supernet")
-    return network.to(batch.inputs.device)
+    device = batch.inputs.device
+    return pinned(network, device).to(device, non_blocking=True)
 
 
 def bare_run(origin: Origin, batch: MiniBatch) -> Run:

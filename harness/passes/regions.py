@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zcbench.harness.device import moved
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import seeded
 from zcbench.harness.metric import Undefined
@@ -96,7 +97,7 @@ class LinearRegions(Procedure):
             raise Undefined(f"needs images of {SIDE}x{SIDE} or more")
         generator = seeded(*run.key, "crops", number, forward)
         image, channel, row, column = (
-            torch.randint(0, limit, (self.samples, 1, 1), generator=generator).to(images.device)
+            moved(torch.randint(0, limit, (self.samples, 1, 1), generator=generator), images.device)
             for limit in (n, channels, height - SIDE + 1, width - SIDE + 1)
         )
         steps = torch.arange(SIDE, device=images.device)
