@@ -13,9 +13,11 @@ import torch
 from zcbench.harness.described import Described
 from zcbench.harness.environment import describe
 from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.evaluated import Evaluated, Record
 from zcbench.harness.executors import scored, useful_workers
 from zcbench.harness.job import Job, Valueless, missing_candidates, valueless
 from zcbench.harness.machine import HERE, Machine
+from zcbench.harness.rate import rates
 from zcbench.harness.store import Store
 from zcbench.harness.types import Outcome, Score
 
@@ -74,17 +76,21 @@ def run(
     summary = Summary(wanted, wanted - sum(len(c.metrics) for c in candidates))
     machine = replace(machine, workers=useful_workers(machine, len(candidates)))
     environment = describe(device=_device_name(where), threads=machine.threads) | {"workers": str(machine.workers)}
+    speed = rates(machine) if candidates else ()  # before workers start: they would lower it
     done = 0
     unscored = {m.key for m in job.metrics}
     with _interruptible() as interrupted, scored(job, candidates, machine) as results:
         for start in range(0, len(candidates), chunk):
             rows: list[Score] = []
+            evaluations: list[Evaluated] = []
             for _ in candidates[start : start + chunk]:
-                rows += next(results).rows
+                one = next(results)
+                rows += one.rows
+                evaluations.append(Evaluated.of(one.rows, one.seconds))
                 done += 1
                 if progress is not None:
                     progress(done, len(candidates), interrupted.is_set())
-            store.append(rows, environment)
+            store.append(rows, environment, Record(tuple(evaluations), speed))
             for row in rows:
                 summary.outcomes[row.outcome] += 1
                 if row.outcome is Outcome.OK:

@@ -13,7 +13,7 @@ from typing import Self
 
 import pandas as pd
 
-from zcbench.harness import store_file
+from zcbench.harness import evaluated, store_file
 from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
 from zcbench.harness.errors import ZcbenchError
@@ -153,7 +153,8 @@ class Store:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         if create:
-            self._connection.execute(_METRICS)
+            for statement in (_METRICS, *evaluated.TABLES):
+                self._connection.execute(statement)
             store_file.give_number(self._connection)
         self._connection.execute("COMMIT")
 
@@ -171,8 +172,15 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def append(self, scores: Iterable[Score], environment: Mapping[str, str]) -> None:
+    def append(
+        self, scores: Iterable[Score], environment: Mapping[str, str], record: evaluated.Record = evaluated.NOTHING
+    ) -> None:
         """Write one chunk of scores in one transaction; on a full disk, wait a minute for room.
+
+        Args:
+            scores: the rows.
+            environment: where they were computed.
+            record: what their evaluations took.
 
         Raises:
             NoRoomError: if there is none; nothing of the chunk is in the store then.
@@ -183,6 +191,7 @@ class Store:
             try:
                 with self.transaction():
                     self._insert(scores, dict(environment))
+                    evaluated.write(self._connection, record, environment)
                 break
             except NoRoomError:
                 if not another:
