@@ -14,7 +14,8 @@ import click
 from zcbench.harness import commands
 from zcbench.harness.environment import package_version
 from zcbench.harness.errors import MissingFileError, ZcbenchError, did_you_mean
-from zcbench.harness.signals import ctrl_c_held_back
+from zcbench.harness.signals import ctrl_c_held_back, endings_as_ctrl_c
+from zcbench.harness.standard_error import heard_or_not
 
 INTERRUPTED = 130
 INTERNAL = 70
@@ -67,6 +68,12 @@ def zcbench(ctx: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0, 2 bad input, 3 missing file, 130 interrupted."""
+    with heard_or_not(), endings_as_ctrl_c():
+        code = _run(arguments)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = zcbench.main(args=arguments, prog_name="zcbench", standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -80,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         code, text = explain(error)
         _say(text)
     _give_up_unwritten_output()
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _give_up_unwritten_output() -> None:

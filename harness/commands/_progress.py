@@ -23,6 +23,10 @@ class Progress:
             unit="arch", smoothing=0.05, dynamic_ncols=True, leave=True, file=sys.stderr, disable=not self._watched
         )
         self._started = self._said = time.monotonic()
+        # The bar of tqdm goes by the time of day: set back, it would stand still until that time comes again.
+        self._bar._time = time.monotonic
+        if self._watched:
+            self._bar.start_t = self._bar.last_print_t = self._started
         self._told = False
 
     def __enter__(self) -> Self:
