@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,11 +192,9 @@ def _cross(computed: dict[str, Checked]) -> dict[str, tuple[float | None, Outcom
         flat += [checked.value, *(condition for condition, _ in checked.conditions)]
     # What is on the host already, a count of parameters, stays there: the way to the device is a transfer as well.
     away = [is_gpu(t.device) for t in flat]
-    of_device, of_host = (
-        iter(torch.stack([t.detach().double() for t in chosen]).tolist() if chosen else [])
-        for chosen in ([t for t, far in zip(flat, away, strict=True) if far is side] for side in (True, False))
-    )
-    numbers = (next(of_device if far else of_host) for far in away)
+    numbers_away = _numbers([t for t, far in zip(flat, away, strict=True) if far])
+    numbers_here = _numbers([t for t, far in zip(flat, away, strict=True) if not far])
+    numbers = (next(numbers_away if far else numbers_here) for far in away)
     decided: dict[str, tuple[float | None, Outcome, str]] = {}
     for key, checked in computed.items():
         value = next(numbers)
@@ -205,6 +203,10 @@ def _cross(computed: dict[str, Checked]) -> dict[str, tuple[float | None, Outcom
             held = [f"the value is {value}"]
         decided[key] = (None, Outcome.UNDEFINED, held[0]) if held else (value, Outcome.OK, "")
     return decided
+
+
+def _numbers(scalars: list[Tensor]) -> Iterator[float]:
+    return iter(torch.stack([t.detach().double() for t in scalars]).cpu().tolist() if scalars else ())
 
 
 def _seconds(evaluation: Evaluation, metrics: Sequence[Metric]) -> dict[str, Seconds]:

@@ -14,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.machine import Machine
 from zcbench.harness.types import OUT_OF_MEMORY
+
+DEVICES = ("cpu", "cuda")
+"""Kinds of devices that scores are computed on."""
 
 _WITHOUT_MEMORY_OF_THEIR_OWN = ("cpu", "meta")
 
@@ -35,6 +38,37 @@ _SAID = {
     "{} reserved by it": (rf"{_SIZE} is reserved by PyTorch but unallocated",),
 }
 """What an allocator's message says, by how it is said here; the second forms are those of other versions and NumPy."""
+
+
+def usable_device(name: str) -> torch.device:
+    """Return the device of this name.
+
+    Raises:
+        ZcbenchError: if it is neither a CPU nor a CUDA device, or is not there.
+    """
+    kind, _, number = name.partition(":")
+    if kind not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = _there(kind, number) or " ".join(str(error).split()).partition(". ")[0][:120]
+        raise ZcbenchError(f'device "{name}" cannot be used here ({reason}): try --device cpu') from error
+    return device
+
+
+def _there(kind: str, number: str) -> str:
+    """Say which GPUs there are, if it is the number that is wrong."""
+    count = 0 if kind == "cpu" else torch.get_device_module(kind).device_count()
+    if not (count and number.isdigit() and int(number) >= count):
+        return ""
+    return f"there is {kind}:0 only" if count == 1 else f"there are {kind}:0 to {kind}:{count - 1}"
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a device is called in the environment of a score."""
+    return f"{device} ({module_of(device).get_device_name(device)})" if is_gpu(device) else str(device)
 
 
 def is_gpu(device: torch.device) -> bool:
@@ -110,7 +144,6 @@ def described(device: torch.device, machine: Machine) -> dict[str, str]:
     return {
         "deterministic": "no" if machine.fast else "yes",
         "tf32": "yes" if machine.fast else "no",
-        "gpu": str(module_of(device).get_device_name(device)),
         "cuda": str(torch.version.cuda or ""),
         "cudnn": str(torch.backends.cudnn.version() or ""),  # type: ignore[no-untyped-call]
         "driver": _driver(),
