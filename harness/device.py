@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from zcbench.harness.errors import ZcbenchError, unknown
-from zcbench.harness.machine import Machine
+from zcbench.harness.machine import LOCAL, Machine
 from zcbench.harness.types import OUT_OF_MEMORY
+
+Network = TypeVar("Network", bound=nn.Module)
 
 DEVICES = ("cpu", "cuda")
 """Kinds of devices that scores are computed on."""
@@ -58,6 +60,16 @@ def usable_device(name: str) -> torch.device:
     return device
 
 
+def check_fast(machine: Machine) -> None:
+    """Check that there is something to make fast.
+
+    Raises:
+        ZcbenchError: if this process computes on a CPU.
+    """
+    if machine.fast and machine.executor == LOCAL and not is_gpu(torch.device(machine.device)):
+        raise ZcbenchError("--fast is for a GPU: on a CPU it would change nothing, leave it out")
+
+
 def _there(kind: str, number: str) -> str:
     """Say which GPUs there are, if it is the number that is wrong."""
     count = 0 if kind == "cpu" else torch.get_device_module(kind).device_count()
@@ -91,7 +103,7 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def pinned(network: nn.Module, device: torch.device) -> nn.Module:
+def pinned(network: Network, device: torch.device) -> Network:
     """Put the weights and buffers of a network on the CPU into pinned memory, if a device is to fetch them there."""
     if not is_gpu(device):
         return network

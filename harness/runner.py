@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from zcbench.harness.described import Described
+from zcbench.harness.device import check_fast, described, device_name, usable_device
 from zcbench.harness.environment import describe
-from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.evaluated import Evaluated, Record
 from zcbench.harness.executors import scored, useful_workers
 from zcbench.harness.job import Job, Valueless, missing_candidates, valueless
@@ -23,9 +21,6 @@ from zcbench.harness.types import Outcome, Score
 
 CHUNK = 8
 """Candidates a transaction: what a kill can cost."""
-
-DEVICES = ("cpu", "cuda")
-"""Kinds of devices that scores are computed on."""
 
 
 @dataclass
@@ -67,15 +62,19 @@ def run(
             was pressed).
 
     Raises:
-        ZcbenchError: for a device that is not there, a store that cannot be written, a worker that died, or a
-            metric whose code changed without a new version.
+        ZcbenchError: for a device that is not there or cannot be fast, a store that cannot be written, a worker that
+            died, or a metric whose code changed without a new version.
     """
     where = usable_device(machine.device)
+    check_fast(machine)
     store.describe((Described.of(metric) for metric in job.metrics), rescore=rescore)
     candidates, wanted = missing_candidates(job, store, retry_failed=retry_failed)
     summary = Summary(wanted, wanted - sum(len(c.metrics) for c in candidates))
     machine = replace(machine, workers=useful_workers(machine, len(candidates)))
-    environment = describe(device=_device_name(where), threads=machine.threads) | {"workers": str(machine.workers)}
+    environment = {
+        **describe(device=device_name(where), threads=machine.threads), "workers": str(machine.workers),
+        **described(where, machine),
+    }  # fmt: skip
     speed = rates(machine) if candidates else ()  # before workers start: they would lower it
     done = 0
     unscored = {m.key for m in job.metrics}
@@ -101,28 +100,6 @@ def run(
     if not summary.interrupted:
         summary.valueless = valueless(job, store, unscored)
     return summary
-
-
-def usable_device(name: str) -> torch.device:
-    """Return the device of this name.
-
-    Raises:
-        ZcbenchError: if it is neither a CPU nor a CUDA device, or is not there.
-    """
-    kind = name.partition(":")[0]
-    if kind not in DEVICES:
-        raise unknown("device", name, DEVICES)
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split()).partition(". ")[0][:120]
-        raise ZcbenchError(f'device "{name}" cannot be used here ({reason}): try --device cpu') from error
-    return device
-
-
-def _device_name(device: torch.device) -> str:
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
 @contextmanager

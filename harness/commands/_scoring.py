@@ -19,6 +19,7 @@ from zcbench.harness.aggregate import offers as aggregate_offers
 from zcbench.harness.commands._choosing import Choice, choose
 from zcbench.harness.commands._progress import Progress
 from zcbench.harness.commands._targets import TruthOptions
+from zcbench.harness.device import check_fast, usable_device
 from zcbench.harness.environment import cores
 from zcbench.harness.errors import ZcbenchError, unknown
 from zcbench.harness.initialise import initialisation
@@ -28,7 +29,7 @@ from zcbench.harness.passes.spec import further_batches
 from zcbench.harness.plugins import Offer
 from zcbench.harness.registry import offers as metric_offers
 from zcbench.harness.registry import select
-from zcbench.harness.runner import Summary, run, usable_device
+from zcbench.harness.runner import Summary, run
 from zcbench.harness.space import Benchmark, SearchSpace
 from zcbench.harness.store import Store
 from zcbench.harness.types import Outcome
@@ -96,10 +97,12 @@ class Computing:
         """Return it for the options of a machine; no number of workers means one for each core.
 
         Raises:
-            ZcbenchError: for a device that is not there.
+            ZcbenchError: for a device that is not there, or cannot be fast.
         """
         found = dict(options, device=find_device(options["device"]), workers=options["workers"] or cores())
-        return cls(Machine(**found), retry_failed, rescore)
+        machine = Machine(**found)
+        check_fast(machine)
+        return cls(machine, retry_failed, rescore)
 
 
 def make_jobs(benchmarks: Sequence[str], choice: Choice, setting: Setting, truth: TruthOptions) -> list[Job]:

@@ -19,6 +19,9 @@ from zcbench.harness.types import Outcome, Recipe
 EXACT_KEYS = ("device", "processor", "threads", "torch")
 """Where these are the same, a deterministic score repeats to the last bit."""
 
+EXACT_GPU_KEYS = ("deterministic", "tf32", "cuda", "cudnn")
+"""What decides besides on a GPU; scores of a CPU have none of them."""
+
 SEVERAL = "several"
 """Stands for a part of the environment in which the scores of one recording differ."""
 
@@ -210,4 +213,8 @@ def one_environment(environments: Sequence[Mapping[str, str]]) -> dict[str, str]
 
 def unlike(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     """Return in which of the decisive parts two environments differ, or are not known to be the same."""
-    return tuple(key for key in EXACT_KEYS if then.get(key, SEVERAL) == SEVERAL or then[key] != now.get(key, SEVERAL))
+    differs = [key for key in EXACT_KEYS if then.get(key, SEVERAL) == SEVERAL or then[key] != now.get(key, SEVERAL)]
+    on_gpu = [key for key in EXACT_GPU_KEYS if then.get(key, "") == SEVERAL or then.get(key, "") != now.get(key, "")]
+    # Two runs with --fast are as unlike as two machines.
+    fast = ["deterministic"] if "no" in (then.get("deterministic"), now.get("deterministic")) else []
+    return tuple(dict.fromkeys([*differs, *on_gpu, *fast]))
