@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zcbench.harness import store_file
+from zcbench.harness import evaluated, store_file
 from zcbench.harness.described import Described
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store import Store
@@ -124,6 +124,8 @@ def _take_rows(target: Store, source: Store, earlier: Sequence[Path], *, keep_fi
                 added, found = _insert(target.connection, some)
             rows, new = rows + len(some), new + added
             differing += found
+        with explained(target.path):
+            evaluated.copy(target.connection, source.connection)
     if differing and not keep_first:
         first = differing[0]
         there = next((path for path in earlier if _holds(path, first.key)), target.path)

@@ -9,6 +9,7 @@ import pytest
 from scores import ENVIRONMENT, recipe, score
 from verbs import command
 
+from zcbench.harness import evaluated
 from zcbench.harness.described import Described
 from zcbench.harness.errors import MissingFileError, ZcbenchError
 from zcbench.harness.store import SCHEMA_VERSION, Store
@@ -78,6 +79,18 @@ def test_merging_again_changes_nothing(tmp_path: Path, out: Path) -> None:
     assert read(out) == before
     assert join(two, one) == [(1, 1, 0)]
     assert read(two) == before
+
+
+def test_what_evaluations_took_comes_along(tmp_path: Path, out: Path) -> None:
+    took = evaluated.Evaluated.of([score("a"), score("a", "synflow")], 2.5)
+    with Store(tmp_path / "1") as store:
+        store.append([score("a"), score("a", "synflow")], ENVIRONMENT, evaluated.Record((took,)))
+    without = fill(tmp_path / "2", score("b"))
+    join(out, without, tmp_path / "1")
+    join(out, tmp_path / "1")
+    with Store(out, create=False) as store:
+        (found,) = evaluated.read(store, "toy", [recipe().digest]).evaluations
+    assert (found.architecture, found.metrics, found.seconds) == ("a", (("snip", 1), ("synflow", 1)), 2.5)
 
 
 def test_the_stores_that_are_read_are_left_as_they_were(tmp_path: Path, out: Path) -> None:
