@@ -17,8 +17,8 @@ from zcbench.harness.replace import replacing
 BUSY_SECONDS = 60.0
 """How long a process waits for another one that writes, and for room on a full disk."""
 
-LITTLE_ROOM = 1 << 20
-"""Bytes left on a disk below which a file that cannot be made is put down to the want of room."""
+LITTLE_ROOM = 1 << 16
+"""Bytes left on a disk below which a file that cannot be made is put down to the want of room: SQLite takes 32 KiB."""
 
 
 class NoRoomError(ZcbenchError):
@@ -72,6 +72,8 @@ def intact(path: Path) -> Iterator[None]:
 
 
 def _full(path: Path) -> bool:
+    if not os.access(path.parent, os.W_OK):
+        return False
     try:
         return shutil.disk_usage(path.parent).free < LITTLE_ROOM
     except OSError:
@@ -115,14 +117,24 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         ZcbenchError: if the log beside it is not its own.
     """
     path = path.absolute()  # SQLite would take the name :memory: for no file at all
-    logged = log_bytes(path) > 0
-    if logged:
+    writable_folder = os.access(path.parent, os.W_OK)
+    shared = _beside(path, "shm").is_file()
+    if log_bytes(path):
+        if not shared and not writable_folder:
+            raise ZcbenchError(
+                f"the store {path} cannot be read here: rows of a killed run are in its log {_beside(path, 'wal')}, "
+                "which SQLite reads only where it may make files; copy both to a folder that can be written"
+            )
         _check_log(path)
-    elif not writable and not os.access(path.parent, os.W_OK):
-        # Beside a store in WAL mode SQLite wants to make files; in a read-only folder nobody writes to it anyway.
+    elif not writable and not (writable_folder and (shared or not _full(path))):
+        # Beside a store in WAL mode SQLite wants to make files. Where it cannot, nobody else has made them and writes.
         # Rows that a killed run left in the log are not lost: with the log there, SQLite reads it by itself.
         return _on_its_own(path)
     return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(f"{path.name}-{end}")
 
 
 def _on_its_own(path: Path) -> sqlite3.Connection:
@@ -133,7 +145,7 @@ def _on_its_own(path: Path) -> sqlite3.Connection:
 def log_bytes(path: Path) -> int:
     """Return the size of the write-ahead log beside a store: what was committed and is not yet in the file itself."""
     with suppress(OSError):
-        return path.with_name(f"{path.name}-wal").stat().st_size
+        return _beside(path, "wal").stat().st_size
     return 0
 
 
@@ -144,7 +156,7 @@ def _check_log(path: Path) -> None:
     store must have the same number as without it, and hang together. Without it, the file need not hang together:
     a kill may have come while the log was brought into it.
     """
-    log, own = path.with_name(f"{path.name}-wal"), 0
+    own = 0
     with closing(_on_its_own(path)) as alone, suppress(sqlite3.DatabaseError):
         own = _number(alone)
     uri = f"{path.as_uri()}?mode=ro"
@@ -152,8 +164,8 @@ def _check_log(path: Path) -> None:
         same = own in (0, _number(through))
         if not same or through.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise ZcbenchError(
-                f"the log {log} does not belong to the store {path}, or is damaged: move it away and run again; "
-                "what is only in the log is computed anew"
+                f"the log {_beside(path, 'wal')} does not belong to the store {path}, or is damaged: move it away and "
+                "run again; what is only in the log is computed anew"
             )
 
 
