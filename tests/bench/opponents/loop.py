@@ -83,7 +83,12 @@ def snip(subject: Subject) -> float:
 
 
 def grasp(subject: Subject) -> float:
-    """−Σ w (H g): a forward and backward for g, another forward, a gradient with a graph, and the double backward."""
+    """−Σ w (H g), see `grasp_terms`."""
+    return total(grasp_terms(subject))
+
+
+def grasp_terms(subject: Subject) -> list[Tensor]:
+    """−w (H g): a forward and backward for g, another forward, a gradient with a graph, and the double backward."""
     network = subject.copy()
     layers = weighted(network)
     weights = [layer.weight for layer in layers]
@@ -95,7 +100,7 @@ def grasp(subject: Subject) -> float:
     pairs = [(h, f) for h, f in zip(held, followed, strict=True) if h is not None and f is not None]
     product = torch.stack([(h * f).sum() for h, f in pairs]).sum()
     product.backward()
-    return total(-(w.detach() * gradient(w)) for w in weights)
+    return [-(w.detach() * gradient(w)) for w in weights]
 
 
 def fisher(subject: Subject) -> float:
