@@ -97,14 +97,14 @@ class Store:
         """
         store_file.check_path(path, create=create)
         self.path = path
-        self._placed: tuple[int, int] | None = None
+        self._place: store_file.Place | None = None
         with explained(path):
             self._connection = store_file.connect(path, writable=create)
             try:
                 self._prepare(create=create)
                 if create:  # only now: the file of another program must not be changed
                     store_file.use_wal(self._connection)
-                    self._placed = store_file.identity(path)
+                    self._place = store_file.Place.of(path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -121,10 +121,9 @@ class Store:
             self._connection.close()
 
     def _check_place(self) -> None:
-        """Notice that the file was moved, deleted or replaced: SQLite would go on writing to one without a name."""
-        if self._placed is not None and store_file.identity(self.path) != self._placed:
-            self._placed = None
-            raise store_file.gone(self._connection, self.path)
+        if (before := self._place) is not None:
+            self._place = None  # what is wrong is said once
+            self._place = store_file.still_there(self._connection, self.path, before)
 
     @property
     def connection(self) -> sqlite3.Connection:

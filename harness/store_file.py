@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from zcbench.harness.errors import MissingFileError, ZcbenchError
@@ -156,17 +157,30 @@ def _check_log(path: Path) -> None:
     store must have the same number as without it, and hang together. Without it, the file need not hang together:
     a kill may have come while the log was brought into it.
     """
-    own = 0
-    with closing(_on_its_own(path)) as alone, suppress(sqlite3.DatabaseError):
-        own = _number(alone)
     uri = f"{path.as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as through:
-        same = own in (0, _number(through))
-        if not same or through.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    with (
+        closing(_on_its_own(path)) as alone,
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as through,
+    ):
+        whole = _hangs_together(alone)
+        own = _number(alone) if whole else 0
+        if _hangs_together(through) and own in (0, _number(through)):
+            return
+        if whole:
             raise ZcbenchError(
                 f"the log {_beside(path, 'wal')} does not belong to the store {path}, or is damaged: move it away and "
                 "run again; what is only in the log is computed anew"
             )
+        raise ZcbenchError(f"{path} is not a score store, or it is damaged: name another file with --store")
+
+
+def _hangs_together(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return False
+        raise
 
 
 def _number(connection: sqlite3.Connection) -> int:
@@ -204,13 +218,49 @@ def empty_log(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
-def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at a path from any other, or None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What tells the file at a path from any other.
+
+    Attributes:
+        device: number of the file system.
+        number: of the file in it.
+        size: bytes; a store never becomes smaller.
+    """
+
+    device: int
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> Place | None:
+        """Return it, or None if there is no file."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return cls(status.st_dev, status.st_ino, status.st_size)
+
+    def same(self, other: Place | None) -> bool:
+        """Whether it is the same file, of whatever size."""
+        return other is not None and (self.device, self.number) == (other.device, other.number)
+
+
+def still_there(connection: sqlite3.Connection, path: Path, before: Place) -> Place:
+    """Notice that a file was moved, deleted, replaced or cut off: SQLite would go on writing to it.
+
+    Returns:
+        The place as it is now.
+
+    Raises:
+        ZcbenchError: if it was; what a store held that was moved, deleted or replaced is saved, see ``gone``.
+    """
+    now = Place.of(path)
+    if now is None or not before.same(now):
+        raise gone(connection, path)
+    if now.size < before.size:
+        raise ZcbenchError(f"the store {path} was cut off while this run wrote to it: name another file with --store")
+    return now
 
 
 def gone(connection: sqlite3.Connection, path: Path) -> ZcbenchError:

@@ -82,8 +82,9 @@ def merge(target: Store, sources: Sequence[Path], *, keep_first: bool = False) -
         MissingFileError: if a store is not there.
         ZcbenchError: for a row that differs, scores by other code, or a file that is no store.
     """
+    place = store_file.Place.of(target.path)
     for path in sources:
-        if store_file.identity(path) == store_file.identity(target.path):
+        if place is not None and place.same(store_file.Place.of(path)):
             raise ZcbenchError(f"{path} is the store that is merged into: name it once")
     merged: list[Merged] = []
     with target.transaction():
