@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.observe import Recorder
-from zcbench.harness.passes.plan import Backward, Pass, Plan
+from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation
 from zcbench.harness.passes.run import MiniBatch, Opened, Origin, Run
+from zcbench.harness.passes.second_order import hessian_gradient
 from zcbench.harness.passes.spec import (
     ChannelFisher,
     ClassCount,
@@ -29,6 +30,7 @@ from zcbench.harness.passes.spec import (
     Recorded,
     Target,
     VectorOutput,
+    WeightHessianGradient,
 )
 from zcbench.harness.passes.state import mode, prunable
 from zcbench.harness.settings import kept
@@ -107,12 +109,13 @@ def _static(run: Run, quantity: Quantity) -> Any:
 def _run_pass(run: Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
     wanted = {type(q) for b in one.backwards for q in b.quantities}
-    of_weights = bool(wanted & {ParamGradient, ChannelFisher, HessianGradient})
+    of_weights = bool(wanted & {ParamGradient, ChannelFisher, *HESSIAN})
     recorders = _recorders(run.network, one)
     with run.clock.measure(one.forward):
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
             of_inputs=InputGradientCorrelation in wanted, graph=bool(one.backwards),
+            hessian=any(b.hessian for b in one.backwards),
         )  # fmt: skip
     _keep_recorded(run, one, recorders, opened.logits)
     fisher = next((r for r in recorders if isinstance(r, ChannelFisherRecorder)), None)
@@ -155,7 +158,7 @@ def _run_backward(
     """Differentiate one target once, for all its quantities together."""
     inputs, parameters = opened.inputs, opened.parameters
     kinds = {type(q) for q in backward.quantities}
-    weights = [parameters[name] for name in run.names] if kinds & {ParamGradient, HessianGradient} else []
+    weights = [parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
     edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
     leaves = [inputs] if InputGradientCorrelation in kinds else []
     # Tensors and edges together: torch takes them, its annotation does not.
@@ -170,6 +173,7 @@ def _run_backward(
         torch.zeros_like(w) if g is None else g for g, w in zip(gradients, weights, strict=False)
     )
     rest = gradients[len(weights) :]
+    last = next((q for q in reversed(backward.quantities) if isinstance(q, HESSIAN)), None)
     for quantity in backward.quantities:
         with run.clock.measure(quantity):
             if isinstance(quantity, ParamGradient):
@@ -180,7 +184,12 @@ def _run_backward(
             elif isinstance(quantity, InputGradientCorrelation):
                 run.values[quantity] = _correlation(inputs, rest[len(edges)])
             elif isinstance(quantity, HessianGradient):
-                run.values[quantity] = dict(zip(run.names, _hessian_gradient(of_weights, weights), strict=True))
+                products = hessian_gradient(of_weights, weights, retain=retain or quantity is not last)
+                run.values[quantity] = dict(zip(run.names, products, strict=True))
+            elif isinstance(quantity, WeightHessianGradient):
+                assert opened.scale is not None
+                again = retain or quantity is not last
+                (run.values[quantity],) = hessian_gradient(of_weights, [opened.scale], retain=again)
 
 
 def _correlation(inputs: Tensor, gradient: Tensor | None) -> Tensor:
@@ -190,11 +199,3 @@ def _correlation(inputs: Tensor, gradient: Tensor | None) -> Tensor:
 
 def _scalar(run: Run, forward: Forward, target: Target, logits: Tensor) -> Tensor:
     return logits.sum() if target is Target.LOGIT_SUM else run.loss(logits, forward.batch)
-
-
-def _hessian_gradient(gradients: tuple[Tensor, ...], weights: list[Tensor]) -> tuple[Tensor, ...]:
-    """H g = ∂/∂w Σ stop(g) · g: the double backward through the graph of the shared gradient."""
-    products = [(g.detach() * g).sum() for g in gradients if g.requires_grad]
-    if not products:
-        return tuple(torch.zeros_like(w) for w in weights)
-    return torch.autograd.grad(torch.stack(products).sum(), weights, materialize_grads=True)

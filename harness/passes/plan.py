@@ -16,7 +16,11 @@ from zcbench.harness.passes.spec import (
     Recorded,
     Static,
     Target,
+    WeightHessianGradient,
 )
+
+HESSIAN = (HessianGradient, WeightHessianGradient)
+"""What takes a second backward pass, through the first one."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def _one_pass(forward: Forward, needed: list[Quantity]) -> Pass:
     backwards = []
     for target in sorted({q.target for q in differentiated}):
         of_target = tuple(q for q in differentiated if q.target == target)
-        backwards.append(Backward(target, of_target, any(isinstance(q, HessianGradient) for q in of_target)))
+        backwards.append(Backward(target, of_target, any(isinstance(q, HESSIAN) for q in of_target)))
     # The graph of a Hessian-vector product is the largest: it comes last, when nothing else is kept alive.
     backwards.sort(key=lambda b: b.hessian)
     return Pass(forward, recorded, tuple(backwards))

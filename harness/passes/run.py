@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from zcbench.harness.device import is_gpu, moved
 from zcbench.harness.initialise import INITIALISATIONS, draw, initialise, seeded
 from zcbench.harness.metric import Undefined
+from zcbench.harness.passes.double_backward import inside
 from zcbench.harness.passes.observe import Recorder, observed
+from zcbench.harness.passes.second_order import SecondOrder
 from zcbench.harness.passes.spec import (
     DRAWN,
     REDRAWN,
@@ -32,8 +36,16 @@ if TYPE_CHECKING:
 
 PERTURBATION = 0.01
 
+
+def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    if output.dim() > 2 and is_gpu(output.device):
+        # The reduction over pixels inside the operation has no deterministic form there.
+        return functional.cross_entropy(output, target, reduction="none").mean()
+    return functional.cross_entropy(output, target)
+
+
 LOSSES: Mapping[Loss, Callable[[Tensor, Tensor], Tensor]] = {
-    Loss.CROSS_ENTROPY: functional.cross_entropy,
+    Loss.CROSS_ENTROPY: _cross_entropy,
     Loss.MEAN_SQUARED: functional.mse_loss,
     Loss.MEAN_ABSOLUTE: functional.l1_loss,
 }
@@ -128,11 +140,13 @@ class Opened:
         inputs: what was fed, [N, c, h, w].
         parameters: all parameters by name, as leaves of the graph.
         logits: the network's output, [N, C].
+        scale: α = 1 that all weights are multiplied with, to be differentiated by; None where nobody asked for it.
     """
 
     inputs: Tensor
     parameters: Mapping[str, Tensor]
     logits: Tensor
+    scale: Tensor | None = None
 
 
 @dataclass
@@ -173,7 +187,7 @@ class Run:
         if kind in REDRAWN:
             which = "weights" if kind is Weights.NORMAL else str(kind)
             drawn = draw(self.network, INITIALISATIONS[_DRAWN_FROM[kind]], seeded(*self.key, which, number))
-            return {name: drawn[name].to(p.device, to) for name, p in parameters.items()}
+            return {name: moved(drawn[name].to(to), p.device) for name, p in parameters.items()}
         return parameters
 
     def inputs(self, forward: Forward) -> Tensor:
@@ -209,11 +223,11 @@ class Run:
             number: number of the draw.
         """
         generator = seeded(*self.key, "inputs", which, number)
-        return torch.randn(tuple(shape), generator=generator).to(self.batch.inputs.device)
+        return moved(torch.randn(tuple(shape), generator=generator), self.batch.inputs.device)
 
     def open(
         self, forward: Forward, *, of_weights: Iterable[str] = (), of_inputs: bool = False,
-        recorders: Sequence[Recorder] = (), graph: bool = True,
+        recorders: Sequence[Recorder] = (), graph: bool = True, hessian: bool = False,
     ) -> Opened:
         """Run one forward, with a graph to differentiate where there is something to differentiate by.
 
@@ -223,6 +237,7 @@ class Run:
             of_inputs: whether gradients of the inputs will be asked for.
             recorders: what looks at the modules while they run.
             graph: whether to keep a graph at all.
+            hessian: whether its gradient will be differentiated once more.
         """
         wanted = set(of_weights)
         inputs = self.inputs(forward).detach().requires_grad_(of_inputs)
@@ -230,16 +245,23 @@ class Run:
             name: p.detach().requires_grad_(name in wanted)
             for name, p in self.weights(forward.weights, forward.dtype, forward.draw).items()
         }
-        state = {**parameters, **fresh_buffers(self.network, inputs.dtype, forward.norm)}
+        second = SecondOrder(inputs.device) if hessian else None
+        fed = parameters
+        if second is not None:
+            inputs = inside(inputs)
+            parameters = {name: inside(p) for name, p in parameters.items()}
+            fed = second.scaled(parameters)
+        state = {**fed, **fresh_buffers(self.network, inputs.dtype, forward.norm)}
         if forward.inputs is Inputs.SHAPE:
             state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
         with (
             torch.set_grad_enabled(graph),
+            second or nullcontext(),
             norm(self.network, forward.norm),
             observed(self.network, recorders, self.clock),
         ):
             logits: Tensor = functional_call(self.network, state, (inputs,))  # [N, C]
-        return Opened(inputs, parameters, logits)
+        return Opened(inputs, parameters, logits, None if second is None else second.scale)
 
     def loss(self, logits: Tensor, number: int = 0) -> Tensor:
         """Return the loss of the task, mean over the images: [].

@@ -247,6 +247,14 @@ class HessianGradient(Differentiated):
 
 
 @dataclass(frozen=True)
+class WeightHessianGradient(Differentiated):
+    """The number θᵀ H g, float64 []: the weights θ of Conv2d and Linear layers times `HessianGradient`.
+
+    It costs two products less for every convolution than the vector does, and no memory for it.
+    """
+
+
+@dataclass(frozen=True)
 class Passes:
     """How many passes a quantity takes that runs passes of its own.
 

@@ -1,0 +1,235 @@
+"""Layers whose backward pass is differentiated by hand: fewer steps than PyTorch takes, for the same number.
+
+PyTorch differentiates the backward pass of batch normalisation as a long chain of elementwise operations, and that of
+a convolution with a weight gradient that is laid out as a slow convolution. The functions here run the very kernels
+that the layers always run, forward and backward, so that first derivatives keep their bits; only the derivative of the
+backward pass is another formula.
+
+Batch normalisation, per channel of M values with x̂ = s (x − mean), s = 1/√(var + eps): its backward pass is the
+symmetric linear map B(u) = γ s (u − mean u − x̂ mean(u x̂)). For v, the incoming gradient of B(g), the derivative by g
+is B(v), and that by x is −s d B(g) − s b B(v) − γ s² (e − a c − b d) x̂ with a = mean g, b = mean(g x̂), c = mean v,
+d = mean(v x̂), e = mean(v g).
+
+A convolution C(x, w) is linear in both, and so are its gradients: what <v, gradient of x> + <u, gradient of w> gives
+back to the gradient of C is C(v, w) + C(x, u).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+_convolution_backward = torch.ops.aten.convolution_backward.default
+_threshold_backward = torch.ops.aten.threshold_backward.default
+_norm_backward = torch.ops.aten._batch_norm_impl_index_backward.default
+
+ALL = (True, True, True)
+
+
+def inside(leaf: Tensor) -> Tensor:
+    """Return a tensor to differentiate by: a node cannot ask whether the gradient of a leaf is wanted."""
+    return leaf.view_as(leaf)
+
+
+def _asked(ctx: Any, *inputs: object) -> list[bool]:
+    """Say for which inputs of a node the pass under way wants gradients; only tensors have an edge."""
+    edges = iter(ctx.next_functions)
+    nodes = [next(edges)[0] if isinstance(i, Tensor) else None for i in inputs]
+    return [
+        node is not None and not hasattr(node, "variable") and torch._C._will_engine_execute_node(node)
+        for node in nodes
+    ]
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """Σ a b over all entries, float64 []; reads both once where they are laid out alike."""
+    order = (0, 2, 3, 1) if a.dim() == 4 and a.is_contiguous(memory_format=torch.channels_last) else range(a.dim())
+    return torch.dot(a.permute(*order).reshape(-1), b.permute(*order).reshape(-1)).double()
+
+
+class Scaled(Function):
+    """w as α w at α = 1: the derivative by α is <w, gradient of w>."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, scale: Tensor) -> Tensor:
+        """Return the weights."""
+        ctx.save_for_backward(weight, scale)
+        return weight.view_as(weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Return the gradient, which is also that of the weights, and its product with them."""
+        weight, scale = ctx.saved_tensors
+        of_weight, of_scale = _asked(ctx, weight, scale)
+        return gradient if of_weight else None, inner(weight, gradient) if of_scale else None
+
+
+class Convolution(Function):
+    """C(x, α w) + bias at α = 1; ``how`` is what follows the bias in ``torch.convolution``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None, how: tuple[Any, ...]
+    ) -> Tensor:
+        """Convolve."""
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(image, weight, bias, scale)
+        ctx.how = how
+        return torch.convolution(image, weight, bias, *how)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None) -> Any:
+        """Return the gradients that the pass under way asks for."""
+        if gradient is None:
+            return None, None, None, None, None
+        image, weight, bias, scale = ctx.saved_tensors
+        of_image, of_weight, of_bias, of_scale = _asked(ctx, image, weight, bias, scale)
+        # <x, gradient of x> and <w, gradient of w> are the same number: the first is there anyway.
+        mask = (of_image, of_weight or (of_scale and not of_image), of_bias)
+        by_image, by_weight, by_bias = _ConvolutionBackward.apply(  # type: ignore[no-untyped-call]
+            gradient, image, weight, scale, ctx.how, None if bias is None else list(bias.shape), mask
+        )
+        by_scale = None
+        if of_scale:
+            by_scale = inner(image, by_image) if of_image else inner(weight, by_weight)
+        return by_image, by_weight if of_weight else None, by_bias, by_scale, None
+
+
+class _ConvolutionBackward(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, gradient: Tensor, image: Tensor, weight: Tensor, scale: Tensor | None, how: tuple[Any, ...],
+        bias_shape: list[int] | None, mask: tuple[bool, bool, bool],
+    ) -> Any:
+        ctx.set_materialize_grads(False)
+        found = _convolution_backward(gradient, image, weight, bias_shape, *how, mask)
+        ctx.save_for_backward(gradient, image, weight, scale, found[0] if scale is not None else None)
+        ctx.how = how
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, v: Tensor | None, u: Tensor | None, t: Tensor | None) -> Any:
+        gradient, image, weight, scale, by_image = ctx.saved_tensors
+        of_gradient, of_image, of_weight, of_scale = _asked(ctx, gradient, image, weight, scale)
+        how = ctx.how
+        found: list[Tensor | None] = [None, None, None, None]
+        if of_gradient:
+            parts = [torch.convolution(v, weight, None, *how)] if v is not None else []
+            parts += [torch.convolution(image, u, None, *how)] if u is not None else []
+            parts += [t.view(-1, *[1] * (gradient.dim() - 2)).expand_as(gradient)] if t is not None else []
+            for part in parts[1:]:
+                parts[0].add_(part)
+            found[0] = parts[0] if parts else None
+        if of_image and u is not None:
+            found[1] = _convolution_backward(gradient, image, u, None, *how, (True, False, False))[0]
+        if of_weight and v is not None:
+            found[2] = _convolution_backward(gradient, v, weight, None, *how, (False, True, False))[1]
+        if of_scale and v is not None:
+            found[3] = inner(v, by_image)
+        return *found, None, None, None
+
+
+class BatchNorm(Function):
+    """Batch normalisation with the statistics of the batch."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None,
+        variance: Tensor | None, momentum: float, eps: float,
+    ) -> Tensor:
+        """Normalise, and update the running statistics."""
+        ctx.set_materialize_grads(False)
+        out, *statistics, kernel = torch._batch_norm_impl_index(
+            image, weight, bias, mean, variance, True, momentum, eps, torch.backends.cudnn.enabled
+        )
+        ctx.save_for_backward(image, weight, *statistics)
+        ctx.how = (kernel, eps)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None) -> Any:
+        """Return B(g)."""
+        if gradient is None:
+            return (None,) * 7
+        mapped = _BatchNormBackward.apply(gradient, *ctx.saved_tensors, *ctx.how)  # type: ignore[no-untyped-call]
+        return mapped, *[None] * 6
+
+
+def _norm_gradients(gradient: Tensor, saved: Sequence[Any], kernel: int, eps: float) -> Any:
+    """B(u), Σ u x̂ and Σ u: one call of the native kernel gives all three."""
+    image, weight, mean, inverse, reserve = saved
+    return _norm_backward(kernel, image, gradient, weight, None, None, mean, inverse, True, eps, ALL, reserve)
+
+
+class _BatchNormBackward(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, gradient: Tensor, image: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor,
+        reserve: Tensor, kernel: int, eps: float,
+    ) -> Tensor:
+        ctx.set_materialize_grads(False)
+        saved = (image, weight, mean, inverse, reserve)
+        mapped, products, sums = _norm_gradients(gradient, saved, kernel, eps)
+        ctx.save_for_backward(gradient, mapped, products, sums, *saved)
+        ctx.how = (kernel, eps)
+        return mapped  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, v: Tensor | None) -> Any:
+        if v is None:
+            return (None,) * 8
+        g, of_g, products, sums, *saved = ctx.saved_tensors
+        image, weight, mean, s, _ = saved
+        of_v, v_products, v_sums = _norm_gradients(v, saved, *ctx.how)
+        others = [d for d in range(image.dim()) if d != 1]
+        count = image.numel() // image.shape[1]
+        a, b, c, d = sums / count, products / count, v_sums / count, v_products / count
+        e = (v * g).sum(dim=others) / count
+        slope = s.pow(3) * (a * c + b * d - e)
+        if weight is not None:
+            slope = slope * weight
+        wide = (1, -1, *[1] * (image.dim() - 2))
+        by_image = torch.addcmul((-slope * mean).view(wide), image, slope.view(wide))
+        by_image.addcmul_(of_g, (-s * d).view(wide)).addcmul_(of_v, (-s * b).view(wide))
+        return of_v, by_image, *[None] * 6
+
+
+class Relu(Function):
+    """The larger of x and 0."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        """Return max(x, 0)."""
+        ctx.set_materialize_grads(False)
+        out = torch.relu(image)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor | None) -> Any:
+        """Return the gradient where the output is positive."""
+        if gradient is None:
+            return None
+        return _ReluBackward.apply(gradient, *ctx.saved_tensors)  # type: ignore[no-untyped-call]
+
+
+class _ReluBackward(Function):
+    """Constant in the output; PyTorch gives it a gradient of zeros, which all steps before it then carry along."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, out: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(out)
+        return _threshold_backward(gradient, out, 0)  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, v: Tensor | None) -> Any:
+        return None if v is None else _threshold_backward(v, *ctx.saved_tensors, 0), None
