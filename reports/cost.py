@@ -1,51 +1,70 @@
-"""Section: what a score costs, alone and in company."""
+"""Section: what a score costs, alone and in company, and how far that is from what the machine can do."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zcbench.harness.analysis.effort import Effort, idle, own_metrics
 from zcbench.harness.analysis.frame import ScoreTable
 from zcbench.harness.analysis.table import Cell, Column, Kind, Table
 from zcbench.harness.types import Outcome
+from zcbench.reports.cost_limit import limit
 from zcbench.reports.section import ReportInput, Section, slug
 from zcbench.reports.text import plural
 
+TOGETHER = "all metrics, in shared passes"
+
 
 def section(data: ReportInput) -> Section:
-    """Return the time of every metric."""
+    """Return the time of every metric, and of all together."""
+    tables: list[Table] = []
+    efforts = data.efforts or (None,) * len(data.analyses)
+    for (label, analysis), effort in zip(data.labelled(), efforts, strict=True):
+        tables.append(cost(label, analysis.table, data.passes, effort))
+        if effort is not None and (table := limit(label, effort)) is not None:
+            tables.append(table)
     return Section(
         title="Cost",
         anchor="cost",
         intro=(
             "Standalone: every pass and quantity that the metric needs, as if it were the only one. "
-            "Marginal: its own reduction alone, once others have paid for the passes.",
+            "Marginal: its own reduction alone, once others have paid for the passes. In shared passes: what all "
+            "metrics really took together, each pass once.",
         ),
-        tables=tuple(cost(label, analysis.table, data.passes) for label, analysis in data.labelled()),
+        tables=tuple(tables),
     )
 
 
-def cost(label: str, table: ScoreTable, passes: Mapping[str, str] | None = None) -> Table:
-    """Return seconds an architecture for each metric.
+def cost(
+    label: str, table: ScoreTable, passes: Mapping[str, str] | None = None, effort: Effort | None = None
+) -> Table:
+    """Return seconds an architecture for each metric, and for all of them.
 
     Args:
         label: the target's label in this report.
         table: the scores with their times.
         passes: what metrics take besides shared passes, in words.
+        effort: what all metrics took together; None where nobody looked.
     """
     own_passes = {name: passes[name] for name in table.metrics if name in passes} if passes else {}
     alone, own = _timed(table, table.seconds_standalone), _timed(table, table.seconds_marginal)
-    idle = (np.isnan(alone) & np.isfinite(table.seconds_standalone)) | (
+    left_out = (np.isnan(alone) & np.isfinite(table.seconds_standalone)) | (
         np.isnan(own) & np.isfinite(table.seconds_marginal)
     )
     rows: list[tuple[Cell, ...]] = []
     for m, metric in enumerate(table.metrics):
         a, o = alone[:, m, :], own[:, m, :]
-        rows.append((metric, _median(a), _median(o), _total(a), _total(o), int(idle[:, m, :].sum()),
+        rows.append((metric, _median(a), _median(o), _total(a), _total(o), int(left_out[:, m, :].sum()),
                      own_passes.get(metric, "")))  # fmt: skip
     rows.sort(key=lambda row: -float(str(row[1])) if row[1] is not None else 1.0)
-    rows.append(("all metrics, each alone", None, None, _total(alone), None, None, ""))
-    rows.append(("all metrics, own reductions", None, None, None, _total(own), None, ""))
+    computed = own_metrics(table)
+    each = alone[:, computed].sum(axis=1, where=np.isfinite(alone[:, computed]))
+    busy = (table.outcome != "").any(axis=1) & ~idle(table)
+    rows.append(("all metrics, each alone", _median(each[busy]), None, _total(alone[:, computed]), None, None, ""))
+    shared, said = _together(table, each, busy, effort)
+    rows += shared
+    rows.append(("all metrics, own reductions", None, None, None, _total(own[:, computed]), None, ""))
     columns: tuple[Column, ...] = (
         Column("metric", "Metric"),
         Column("standalone_ms", "Standalone, ms (median)", Kind.NUMBER, 2),
@@ -59,13 +78,60 @@ def cost(label: str, table: ScoreTable, passes: Mapping[str, str] | None = None)
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     seeds = plural(table.values.shape[2], "initialisation seed")
     notes = [f"Over {plural(len(table.architectures), 'architecture')} x {seeds}."]
-    if idle.any():
+    if left_out.any():
         notes.append(
-            f"Left out of the medians and sums where they took 0 seconds: {plural(int(idle.sum()), 'score')}, "
+            f"Left out of the medians and sums where they took 0 seconds: {plural(int(left_out.sum()), 'score')}, "
             "undefined or failed, as on a disconnected architecture that needs no pass."
         )
+    if not computed.all():
+        notes.append("Aggregates cost what their components cost, which the sums over all metrics hold once.")
     caption = f"{label}: time to score one architecture."
-    return Table(f"cost_{slug(label)}", caption, columns, tuple(rows), tuple(notes))
+    return Table(f"cost_{slug(label)}", caption, columns, tuple(rows), (*notes, *said))
+
+
+def _together(
+    table: ScoreTable, alone: NDArray[np.float64], busy: NDArray[np.bool_], effort: Effort | None
+) -> tuple[list[tuple[Cell, ...]], list[str]]:
+    """Return the row of all metrics in shared passes, and what is to be said about it.
+
+    Args:
+        table: the scores.
+        alone: seconds of all metrics, each alone, summed, [A, S].
+        busy: where an architecture was scored that needed passes, [A, S].
+        effort: what they took together.
+    """
+    if effort is None:
+        return [], []
+    known = busy & np.isfinite(effort.seconds)
+    left = int(busy.sum() - known.sum())
+    if not known.any():
+        why = "no architecture needed a pass" if not busy.any() else "the store was written before it was recorded"
+        return [], [f"What all metrics took in shared passes is not known: {why}."]
+    taken, apart = effort.seconds[known], alone[known]
+    row = (TOGETHER, _median(taken), None, _total(taken), None, int((~known).sum()), "")
+    of = f"the {plural(left, 'evaluation')} of which it was not recorded" if left else ""
+    idles = "those that needed no pass" if idle(table).any() else ""
+    rest = " and ".join(filter(None, (of, idles)))
+    notes = [
+        f"In shared passes {plural(int(known.sum()), 'evaluation')} took {taken.sum():,.1f} s, and each metric alone "
+        f"takes {apart.sum() / taken.sum():.1f} times that on the same ones{f' (all but {rest})' if rest else ''}. It "
+        "is measured from the start to the end of an architecture, with what no metric is charged for: building the "
+        "network, unless that was done ahead, and deciding the outcomes."
+    ]
+    return [row], [*notes, *_what_it_holds(effort, known)]
+
+
+def _what_it_holds(effort: Effort, known: NDArray[np.bool_]) -> list[str]:
+    notes = []
+    several = int((effort.evaluations[known] > 1).sum())
+    if several:
+        notes.append(
+            f"{plural(several, 'architecture')} were evaluated more than once, with other metrics each time, up to "
+            f"{int(effort.evaluations[known].max())} times: their seconds are the sum, with passes that were run again."
+        )
+    if effort.further:
+        notes.append("The seconds in shared passes hold metrics that were evaluated along and are not in this table.")
+    return notes
 
 
 def _timed(table: ScoreTable, seconds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from zcbench.harness.analysis.across import Across, across
 from zcbench.harness.analysis.bound_result import BoundStudy
 from zcbench.harness.analysis.combined import Combined
+from zcbench.harness.analysis.effort import Effort
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.table import Table
 from zcbench.harness.analysis.theorem import TheoremCheck
@@ -120,6 +121,7 @@ class ReportInput:
         bounds: for each analysis the bounds against the error; None where their scores are not there.
         combined: for each analysis several metrics together; None where that cannot be judged.
         transfers: one for each benchmark that was scored on several datasets, or for several tasks.
+        efforts: for each analysis what its evaluations took; None, or empty, where nobody looked.
     """
 
     title: str
@@ -132,6 +134,7 @@ class ReportInput:
     bounds: tuple[BoundStudy | None, ...] = ()
     combined: tuple[Combined | None, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    efforts: tuple[Effort | None, ...] = ()
 
     @cached_property
     def benchmarks(self) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ import click
 from zcbench.datasets.registry import benchmark as find_benchmark
 from zcbench.datasets.truth import Target, TruthTable
 from zcbench.harness.aggregate import Aggregate, aggregates
+from zcbench.harness.analysis.effort import Effort
 from zcbench.harness.analysis.result import Analysis
 from zcbench.harness.analysis.transfer import Transfer
-from zcbench.harness.commands import _studying
+from zcbench.harness.commands import _effort, _studying
 from zcbench.harness.commands._family import Family, Wanted, read_stored
 from zcbench.harness.commands._studies import Studies, distinct_theorems, study_further
 from zcbench.harness.commands._studying import Statistics
@@ -23,6 +24,7 @@ from zcbench.harness.commands._transferring import transfers
 from zcbench.harness.described import Described
 from zcbench.harness.environment import package_version, revision, source_digest
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.evaluated import Recorded
 from zcbench.harness.registry import metrics
 from zcbench.harness.space import Benchmark
 from zcbench.harness.store import Store
@@ -38,11 +40,13 @@ class Studied:
         found: the benchmark.
         table: its ground truth.
         pairs: targets, each with the scores to hold against it.
+        recorded: for each pair what the store knows of the evaluations that the scores are from.
     """
 
     found: Benchmark
     table: TruthTable
     pairs: tuple[tuple[Target, Family], ...]
+    recorded: tuple[Recorded, ...]
 
     def analyses(self, how: Statistics) -> list[Analysis]:
         """Analyse every pair."""
@@ -53,6 +57,13 @@ class Studied:
         return [
             Studies(None, None, None) if is_cost(target) else study_further(analysis, target, self.table)
             for (target, _), analysis in zip(self.pairs, analyses, strict=True)
+        ]
+
+    def efforts(self, analyses: Sequence[Analysis], counting: _effort.Counting) -> list[Effort | None]:
+        """Say what the evaluations behind the analyses of all pairs took; of costs, nobody asks."""
+        return [
+            None if is_cost(target) else _effort.effort_of(analysis.table, known, self.found, family, counting)
+            for (target, family), known, analysis in zip(self.pairs, self.recorded, analyses, strict=True)
         ]
 
 
@@ -84,7 +95,9 @@ def pair(store: Store, benchmark: str, wanted: Wanted, options: TruthOptions) ->
     stored = read_stored(store, benchmark, wanted)
     table = load(found, options, stored.architectures)
     targets = choose_targets(found, table, options, dataset=stored.dataset, tasks=stored.tasks)
-    return Studied(found, table, tuple((target, stored.family(target.dataset)) for target in targets))
+    families = [stored.family(target.dataset) for target in targets]
+    recorded = tuple(_effort.recorded(store, found, family) for family in families)
+    return Studied(found, table, tuple(zip(targets, families, strict=True)), recorded)
 
 
 def pairs(
@@ -119,7 +132,7 @@ def pairs(
 
 def make_report(
     store_path: Path, wanted: Mapping[str, Wanted], options: TruthOptions, how: Statistics, out: Path, *,
-    title: str | None, named: bool = True,
+    title: str | None, named: bool = True, flops: int | None = None,
 ) -> Reported:
     """Analyse a store and write the report.
 
@@ -131,6 +144,8 @@ def make_report(
         out: folder of the report.
         title: its title; None for one that names the benchmarks.
         named: see `pairs`.
+        flops: of how many architectures of every kind of scores to count the operations, however long that takes;
+            None: of a few, if that takes a few seconds.
 
     Returns:
         The report and what is behind it.
@@ -145,14 +160,16 @@ def make_report(
         "undefined scores": how.undefined, "population": how.population,
         "bootstrap": f"{how.resamples} resamples, seed 0",
     }  # fmt: skip
-    done: list[tuple[Target, Analysis, Studies]] = []
+    counting = _effort.Counting.asked(flops)
+    done: list[tuple[Target, Analysis, Studies, Effort | None]] = []
     for one in studied:
         mine = one.analyses(how)
-        done += zip((target for target, _ in one.pairs), mine, one.further(mine), strict=True)
-    analyses = [analysis for _, analysis, _ in done]
-    gains = tuple(analysis for target, analysis, _ in done if not is_cost(target))
-    costs = tuple(analysis for target, analysis, _ in done if is_cost(target))
-    further = [studies for target, _, studies in done if not is_cost(target)]
+        efforts = one.efforts(mine, counting)
+        done += zip((target for target, _ in one.pairs), mine, one.further(mine), efforts, strict=True)
+    analyses = [analysis for _, analysis, _, _ in done]
+    gains = tuple(analysis for target, analysis, _, _ in done if not is_cost(target))
+    costs = tuple(analysis for target, analysis, _, _ in done if is_cost(target))
+    further = [studies for target, _, studies, _ in done if not is_cost(target)]
     if not gains:
         raise ZcbenchError(
             "a report needs at least one accuracy to rank the metrics by: give a --target that is one, beside the costs"
@@ -162,6 +179,7 @@ def make_report(
         title or default_title(gains), gains, provenance, measured, costs, own_passes(gains, studied),
         theorems=tuple(distinct_theorems(further)), bounds=tuple(one.bounds for one in further),
         combined=tuple(one.combined for one in further), transfers=tuple(carried),
+        efforts=tuple(effort for target, _, _, effort in done if not is_cost(target)),
     )  # fmt: skip
     return Reported(write(build(data), out), analyses, further, carried)
 

@@ -19,13 +19,15 @@ from zcbench.harness.store import Store
 @_options.truth()
 @_options.statistics()
 @click.option("--title", metavar="TEXT", help="Its title; default: one that names the benchmarks.")
+@click.option("--flops", type=click.IntRange(min=0), metavar="N", help="Count the operations of N architectures for "
+              "the section on cost, however long that takes; default: of 3, if that takes less than 10 seconds.")
 @click.option("--out", type=_options.PATH, default="report", show_default=True, metavar="FOLDER",
               help="Folder for index.html, report.md and tables/.")  # fmt: skip
 def command(
     *, store_path: Path, benchmarks: tuple[str, ...], dataset: str | None, labels: str | None, batch_size: int | None,
     init: str | None, network: str | None, resolution: int | None, targets: tuple[str, ...], sources: tuple[str, ...],
     splits: tuple[str, ...], epochs: tuple[str, ...], costs: bool, truth_file: Path | None, undefined: str,
-    population: str, resamples: int, title: str | None, out: Path,
+    population: str, resamples: int, title: str | None, flops: int | None, out: Path,
 ) -> None:
     """Analyse a store and write a self-contained page that opens from disk.
 
@@ -39,5 +41,7 @@ def command(
     how = _studying.Statistics(undefined, population, resamples)
     chosen = Wanted(dataset, batch_size, init, network, resolution, labels, prefer=options.datasets)
     wanted = dict.fromkeys(names, chosen)
-    made = _reporting.make_report(store_path, wanted, options, how, out, title=title, named=bool(benchmarks))
+    made = _reporting.make_report(
+        store_path, wanted, options, how, out, title=title, named=bool(benchmarks), flops=flops
+    )
     click.echo(f"written: {made.page}")
