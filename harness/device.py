@@ -31,7 +31,7 @@ _OTHER_WORDS = (
 )  # fmt: skip
 """Of PyTorch's CPU allocator and of the libraries that allocate past its CUDA allocator, which raise RuntimeError."""
 
-_SIZE = r"(\d+(?:\.\d+)? (?:bytes|[KMGT]i?B))"
+_SIZE = r"(\d+(?:\.\d*)? (?:bytes|[KMGTP]i?B))"
 _SAID = {
     "tried to allocate {}": (rf"[Tt]ried to allocate {_SIZE}", rf"[Uu]nable to allocate {_SIZE}"),
     "{} free": (rf"of which {_SIZE} is free", rf"; {_SIZE} free"),
