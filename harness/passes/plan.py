@@ -10,6 +10,7 @@ from zcbench.harness.passes.spec import (
     Differentiated,
     Forward,
     HessianGradient,
+    Inputs,
     MultiplyAccumulates,
     Procedure,
     Quantity,
@@ -123,15 +124,29 @@ def plan(quantities: Iterable[Quantity]) -> Plan:
     forwards = sorted(
         {q.forward for q in needed if isinstance(q, Recorded | Differentiated | MultiplyAccumulates)}, key=repr
     )
+    host = next(filter(_hosts, forwards), None)
+    if host is not None:
+        forwards = [f for f in forwards if f.inputs is not Inputs.SHAPE]
     return Plan(
-        passes=tuple(_one_pass(forward, needed) for forward in forwards),
+        passes=tuple(_one_pass(f, needed, also_shapes=f == host) for f in forwards),
         static=tuple(q for q in needed if isinstance(q, Static) and not isinstance(q, MultiplyAccumulates)),
         procedures=tuple(q for q in needed if isinstance(q, Procedure)),
     )
 
 
-def _one_pass(forward: Forward, needed: list[Quantity]) -> Pass:
-    recorded = tuple(q for q in needed if isinstance(q, Recorded | MultiplyAccumulates) and q.forward == forward)
+def _hosts(forward: Forward) -> bool:
+    """Whether shapes can be read off a forward, so that they need none of their own: one that always has a value."""
+    size_of_images = forward.size is None and forward.inputs is not Inputs.SHAPE
+    return size_of_images and forward.samples is None and forward.batch == 0
+
+
+def _one_pass(forward: Forward, needed: list[Quantity], *, also_shapes: bool) -> Pass:
+    recorded = tuple(
+        q
+        for q in needed
+        if isinstance(q, Recorded | MultiplyAccumulates)
+        and (q.forward == forward or (also_shapes and q.forward.inputs is Inputs.SHAPE))
+    )
     differentiated = [q for q in needed if isinstance(q, Differentiated) and q.forward == forward]
     backwards = []
     for target in sorted({q.target for q in differentiated}):

@@ -145,10 +145,11 @@ class ParameterCount(Static):
 class MultiplyAccumulates(Static):
     """Multiply-accumulates of every Conv2d, ConvTranspose2d and Linear layer for one image: {name: int}.
 
-    One more is added for each bias entry of a Linear layer. Counted from shapes on the meta device.
+    One more is added for each bias entry of a Linear layer. Counted from shapes: of a forward that others need, whose
+    time is theirs, or else of one on the meta device, without norms, which change no shape.
     """
 
-    forward: Forward = Forward(inputs=Inputs.SHAPE)
+    forward: Forward = Forward(inputs=Inputs.SHAPE, norm=Norm.OFF)
 
 
 @dataclass(frozen=True)

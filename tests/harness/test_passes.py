@@ -25,6 +25,7 @@ from zcbench.harness.passes.spec import (
     InputGradientCorrelation,
     Inputs,
     Logits,
+    MultiplyAccumulates,
     Norm,
     ParamGradient,
     ReluGram,
@@ -34,10 +35,34 @@ from zcbench.harness.registry import metrics, select
 from zcbench.harness.types import Outcome
 
 
-def test_the_thirteen_metrics_take_five_forwards_and_four_backwards() -> None:
+def test_the_thirteen_metrics_take_four_forwards_and_four_backwards() -> None:
     chosen = select("nas_bench_suite_zero")
     assert len(chosen) == 13
-    assert plan(q for m in chosen for q in m.needs.quantities()).totals == {"forwards": 5, "backwards": 4}
+    assert plan(q for m in chosen for q in m.needs.quantities()).totals == {"forwards": 4, "backwards": 4}
+
+
+@pytest.mark.parametrize("name", ["plain", "branchy", "nasbench201"])
+def test_shapes_are_read_off_a_forward_that_runs_anyway(name: str) -> None:
+    """The counts are those of a forward on the meta device, which is there for them alone."""
+    alone = plan([MultiplyAccumulates()])
+    assert [p.forward.inputs for p in alone.passes] == [Inputs.SHAPE]
+    network, data = make(name), batch()
+    counts = evaluate(network, data, alone, key=KEY).values
+    assert counts[MultiplyAccumulates()]
+    hosts = [Logits(), Logits(Forward(inputs=Inputs.ONES, norm=Norm.OFF)), Logits(Forward(norm=Norm.RUNNING))]
+    for host in hosts:
+        together = plan([MultiplyAccumulates(), host])
+        assert [p.forward for p in together.passes] == [host.forward]
+        assert evaluate(network, data, together, key=KEY).values[MultiplyAccumulates()] == counts[MultiplyAccumulates()]
+
+
+def test_shapes_are_read_off_no_forward_that_may_be_another_or_none() -> None:
+    few, others = Logits(Forward(samples=13)), Logits(Forward(inputs=Inputs.GAUSSIAN, size=4))
+    together = plan([MultiplyAccumulates(), few, others, Logits(Forward(batch=9))])
+    assert together.totals["forwards"] == 4
+    found = evaluate(make("plain"), batch(), together, key=KEY).values
+    assert "the mini-batch has 12" in str(found[few])
+    assert isinstance(found[MultiplyAccumulates()], dict)
 
 
 def test_the_counted_passes_are_the_passes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
