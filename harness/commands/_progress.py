@@ -55,3 +55,7 @@ class Progress:
         if interrupted and not self._told:
             self._told = True
             self._bar.write("interrupted: finishing the current chunk; Ctrl-C again stops at once", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar."""
+        self._bar.write(text, file=sys.stderr)
