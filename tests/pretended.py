@@ -29,6 +29,17 @@ WAITING = (
 )  # fmt: skip
 """Operations whose result or whose check for errors a CUDA device brings to the host, by PyTorch's documentation."""
 
+EIGENVALUES, SINGULAR_VALUES = {"_linalg_eigh"}, {"_linalg_svd"}
+WAITS = {
+    **dict.fromkeys(("az_expressivity", "az_progressivity", "az_trainability"), EIGENVALUES | SINGULAR_VALUES),
+    **dict.fromkeys(
+        ("dextr", "jacov", "meco", "ntk_condition", "ntk_condition_coupled", "t_cet", "t_cet_snip", "te_nas_kappa",
+         "vkdnw", "vkdnw_entropy"), EIGENVALUES,
+    ),
+}  # fmt: skip
+"""The metrics whose passes a CUDA device interrupts, by name, and by what: PyTorch's decompositions look on the host
+whether they converged. There are no others, and a metric that needs none any more must leave this list."""
+
 COPIES = ("copy_", "_to_copy", "_copy_from")
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index")
 

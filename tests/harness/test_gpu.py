@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pretended import WAITS
 from torch import nn
 
 from networks import KEY, batch, make
@@ -25,17 +26,6 @@ from zcbench.harness.passes.spec import ParameterCount
 from zcbench.harness.types import Outcome, cause
 
 ON_PRETENDED = Path(__file__).parent / "on_pretended.py"
-
-EIGENVALUES, SINGULAR_VALUES = {"_linalg_eigh"}, {"_linalg_svd"}
-WAITS = {
-    **dict.fromkeys(("az_expressivity", "az_progressivity", "az_trainability"), EIGENVALUES | SINGULAR_VALUES),
-    **dict.fromkeys(
-        ("dextr", "jacov", "meco", "ntk_condition", "ntk_condition_coupled", "t_cet", "t_cet_snip", "te_nas_kappa",
-         "vkdnw", "vkdnw_entropy"), EIGENVALUES,
-    ),
-}  # fmt: skip
-"""The metrics whose passes a CUDA device interrupts, and by what: PyTorch's decompositions look whether they converged,
-on the host. There are no others, and a metric that needs none any more must leave this list."""
 
 CROSSES = {"to the host": 1}
 ON_THE_HOST = {"flops", "layers", "params"}
