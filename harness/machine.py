@@ -14,9 +14,10 @@ class Machine:
     """Where and how scores are computed.
 
     Attributes:
-        device: ``cpu``, ``cuda``, ``cuda:1``, ...
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; with Ray also ``auto``: ``cuda`` if the cluster has GPUs.
         threads: threads of a CPU operation, in each worker; part of what makes scores repeat to the last bit.
-        workers: processes that score candidates; their number does not change a bit.
+        workers: processes that score candidates; their number does not change a bit. None, with Ray: as many as the
+            cluster has room for, and more when it grows.
         fast: let a GPU use TensorFloat-32 and algorithms that are not deterministic.
         executor: ``local`` or ``ray``.
         address: of the Ray cluster; None: that of the environment, else one that is started here.
@@ -25,7 +26,7 @@ class Machine:
 
     device: str = "cpu"
     threads: int = 1
-    workers: int = 1
+    workers: int | None = 1
     fast: bool = False
     executor: str = LOCAL
     address: str | None = None

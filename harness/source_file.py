@@ -97,15 +97,25 @@ def code_digest(path: Path) -> str:
     Comments, docstrings, formatting, citation and caveats do not count. Modules count that lie beside the file, and
     what these import beside it; installed packages do not.
     """
-    total, waiting, seen = hashlib.sha256(), [path.resolve()], set[Path]()
+    total = hashlib.sha256()
+    for tree in _trees(path).values():
+        total.update(ast.unparse(tree).encode())
+    return total.hexdigest()[:16]
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return a file and the neighbours that it imports, and what these import beside it."""
+    return list(_trees(path))
+
+
+def _trees(path: Path) -> dict[Path, ast.Module]:
+    waiting, seen = [path.resolve()], dict[Path, ast.Module]()
     while waiting:
         file = waiting.pop(0)
         if file not in seen:
-            seen.add(file)
-            tree = _tree(file)
-            total.update(ast.unparse(tree).encode())
-            waiting += _neighbours(tree, path.resolve().parent)
-    return total.hexdigest()[:16]
+            seen[file] = _tree(file)
+            waiting += _neighbours(seen[file], path.resolve().parent)
+    return seen
 
 
 def _tree(path: Path) -> ast.Module:

@@ -22,9 +22,11 @@ from zcbench.harness.commands._targets import TruthOptions
 from zcbench.harness.device import check_fast, usable_device
 from zcbench.harness.environment import cores
 from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.executors import session
+from zcbench.harness.executors.nodes import cluster_device
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
-from zcbench.harness.machine import Machine
+from zcbench.harness.machine import LOCAL, RAY, Machine
 from zcbench.harness.passes.spec import further_batches
 from zcbench.harness.plugins import Offer
 from zcbench.harness.registry import offers as metric_offers
@@ -99,8 +101,14 @@ class Computing:
         Raises:
             ZcbenchError: for a device that is not there, or cannot be fast.
         """
-        found = dict(options, device=find_device(options["device"]), workers=options["workers"] or cores())
-        machine = Machine(**found)
+        if options["executor"] == LOCAL:
+            for name, without in (("address", None), ("gpus_per_worker", 1.0)):
+                if options[name] != without:
+                    raise ZcbenchError(f"--{name.replace('_', '-')} is for a cluster: add --executor ray")
+            options = dict(options, device=find_device(options["device"]), workers=options["workers"] or cores())
+        elif options["device"] != "auto":
+            cluster_device(options["device"], gpus=1)  # which GPUs there are is known on the cluster
+        machine = Machine(**options)
         check_fast(machine)
         return cls(machine, retry_failed, rescore)
 
@@ -196,9 +204,10 @@ def find_device(name: str) -> str:
 
 def run_all(jobs: Sequence[Job], store: Store, computing: Computing) -> None:
     """Run jobs one after the other; after Ctrl-C the program ends with exit code 130."""
-    for job in jobs:
-        if run_with_progress(job, store, computing).interrupted:
-            click.get_current_context().exit(INTERRUPTED)
+    with session(computing.machine):
+        for job in jobs:
+            if run_with_progress(job, store, computing).interrupted:
+                click.get_current_context().exit(INTERRUPTED)
 
 
 def run_with_progress(job: Job, store: Store, computing: Computing) -> Summary:
@@ -211,18 +220,25 @@ def run_with_progress(job: Job, store: Store, computing: Computing) -> Summary:
         f"{_counted(len(job.metrics), 'metric')}, {_counted(job.seeds, 'seed')}; "
         f"{job.batch.dataset} ({job.batch.split}{sized}{', random labels' if job.batch.labels else ''}), "
         f"batch {len(job.batch.inputs)}; "
-        f"{machine.device}, up to {_counted(machine.workers, 'worker')} of {_counted(machine.threads, 'thread')}; "
+        f"{_where(machine)}; "
         f"store {store.path}",
         err=True,
     )
     _warn_of_single_images(job)
     with Progress() as progress:
         summary = run(
-            job, store, machine, retry_failed=computing.retry_failed, rescore=computing.rescore, progress=progress
+            job, store, machine, retry_failed=computing.retry_failed, rescore=computing.rescore, progress=progress,
+            notice=progress.say,
         )
     _say(summary)
     _say_what_has_no_score(summary, len({a.id for a in job.architectures}))
     return summary
+
+
+def _where(machine: Machine) -> str:
+    workers = "workers" if machine.workers is None else f"up to {_counted(machine.workers, 'worker')}"
+    on_ray = "Ray, device " if machine.executor == RAY else ""
+    return f"{on_ray}{machine.device}, {workers} of {_counted(machine.threads, 'thread')}"
 
 
 def _counted(n: int, what: str) -> str:
