@@ -1,8 +1,8 @@
 """How many floating-point operations the passes of a plan take: counted on the meta device, without doing any.
 
 Two for every multiply-accumulate of a convolution or matrix product, by the formulas of
-``torch.utils.flop_counter``. Its own ``FlopCounterMode`` is not used: it hooks into every module and refuses
-gradients with respect to edges of the graph, which `ChannelFisher` asks for, and does not tell types apart.
+``torch.utils.flop_counter``. Its own ``FlopCounterMode`` is not used: it hooks into every module, with these hooks
+gradients with respect to images and to edges of the graph raise, and it does not tell types apart.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -39,6 +40,28 @@ class UncountedError(Exception):
     def __init__(self, quantity: Quantity, why: str) -> None:
         super().__init__(why)
         self.quantity = quantity
+
+
+_PRODUCTS = (torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.div, Tensor.div, Tensor.__truediv__)
+
+
+class FactorsAreTensors(TorchFunctionMode):
+    """While active, a tensor is multiplied by, or divided by, a tensor where it would be by a Python number.
+
+    PyTorch (2.13 at least) stops with an internal error where a zero tangent of forward-mode differentiation meets a
+    Python number under a dispatch mode, as in the ``none`` of NAS-Bench-201, ``x.mul(0.0)``.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Replace the number and pass on everything else."""
+        if func in _PRODUCTS and len(args) == 2 and isinstance(args[0], Tensor) and args[0].is_floating_point():
+            factor = args[1]
+            if type(factor) in (int, float):
+                args = (args[0], torch.full((), factor, dtype=args[0].dtype, device=args[0].device))
+        return func(*args, **(kwargs or {}))
 
 
 class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -156,7 +179,7 @@ def _count_one(
 ) -> Counter[str]:
     before = counter.flops.copy()
     try:
-        with counter:
+        with counter, FactorsAreTensors():
             evaluate(network, batch, plan(quantities), key=key, origin=origin)
     except TooLongError:
         raise
