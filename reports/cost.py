@@ -103,31 +103,33 @@ def _together(
     if effort is None:
         return [], []
     known = busy & np.isfinite(effort.seconds)
-    left = int(busy.sum() - known.sum())
     if not known.any():
         why = "no architecture needed a pass" if not busy.any() else "the store was written before it was recorded"
         return [], [f"What all metrics took in shared passes is not known: {why}."]
     taken, apart = effort.seconds[known], alone[known]
     row = (TOGETHER, _median(taken), None, _total(taken), None, int((~known).sum()), "")
-    of = f"the {plural(left, 'evaluation')} of which it was not recorded" if left else ""
-    idles = "those that needed no pass" if idle(table).any() else ""
-    rest = " and ".join(filter(None, (of, idles)))
+    idles, left = int((~busy).sum()), int(busy.sum() - known.sum())
+    but = [f"{idles:,} that needed no pass"] * (idles > 0) + [f"{left:,} of which it was not recorded"] * (left > 0)
+    where = plural(int(known.sum()), "network") + (f", all but {' and '.join(but)}" if but else "")
     notes = [
-        f"In shared passes {plural(int(known.sum()), 'evaluation')} took {taken.sum():,.1f} s, and each metric alone "
-        f"takes {apart.sum() / taken.sum():.1f} times that on the same ones{f' (all but {rest})' if rest else ''}. It "
-        "is measured from the start to the end of an architecture, with what no metric is charged for: building the "
-        "network, unless that was done ahead, and deciding the outcomes."
+        f"In shared passes: {taken.sum():,.1f} s for {where}; each metric alone takes {apart.sum():,.1f} s there, "
+        f"{apart.sum() / taken.sum():.1f} times as long. It is measured from the start to the end of an architecture, "
+        "and holds what no metric is charged for: deciding the outcomes, and building the network unless that was "
+        "done ahead."
     ]
-    return [row], [*notes, *_what_it_holds(effort, known)]
+    return [row], [*notes, *_what_it_holds(table, effort, known)]
 
 
-def _what_it_holds(effort: Effort, known: NDArray[np.bool_]) -> list[str]:
+def _what_it_holds(table: ScoreTable, effort: Effort, known: NDArray[np.bool_]) -> list[str]:
     notes = []
+    failed = int(((table.outcome == Outcome.FAILED).any(axis=1) & known).sum())
+    if failed:
+        notes.append(f"On {failed:,} of these a metric failed, and all were then tried one by one.")
     several = int((effort.evaluations[known] > 1).sum())
     if several:
         notes.append(
-            f"{plural(several, 'architecture')} were evaluated more than once, with other metrics each time, up to "
-            f"{int(effort.evaluations[known].max())} times: their seconds are the sum, with passes that were run again."
+            f"{several:,} of these came to all their metrics in several evaluations, up to "
+            f"{int(effort.evaluations[known].max())}: the seconds are the sum, with passes that were run again."
         )
     if effort.further:
         notes.append("The seconds in shared passes hold metrics that were evaluated along and are not in this table.")

@@ -31,7 +31,7 @@ def limit(label: str, effort: Effort) -> Table | None:
     rows = [_row(machine, [one for one in effort.counted if one.machine == machine], used) for machine in machines]
     columns = (
         Column("machine", "Machine"),
-        Column("architectures", "Architectures counted", Kind.INTEGER),
+        Column("networks", "Networks counted", Kind.INTEGER),
         *(Column(f"gflop_{d}", f"GFLOP, {d} (median)", Kind.NUMBER, 2) for d in used),
         *(Column(f"gflop_per_s_{d}", f"Matrix products, {d}, GFLOP/s", Kind.NUMBER, 1) for d in used),
         Column("limit_ms", "At that rate, ms (median)", Kind.NUMBER, 2),
@@ -57,11 +57,11 @@ def _row(machine: str, counted: Sequence[Counted], used: Sequence[str]) -> tuple
 
 def _notes(effort: Effort, rows: Sequence[tuple[Cell, ...]]) -> list[str]:
     if not rows:
-        why = effort.uncounted or "every architecture needed no pass, or a metric failed on it"
+        why = effort.uncounted or "every network needed no pass, or a metric failed on it"
         return [f"No operations were counted: {why}."]
     number = sum(int(str(row[1])) for row in rows)
     notes = [
-        f"{plural(number, 'architecture')}, evenly spread over the time that they took"
+        f"{plural(number, 'network')}, evenly spread over the times that networks took"
         f"{f'; {effort.uncounted}' if effort.uncounted else ''}.",
         _WHAT,
     ]

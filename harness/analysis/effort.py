@@ -69,8 +69,13 @@ def own_metrics(table: ScoreTable) -> NDArray[np.bool_]:
 
 
 def idle(table: ScoreTable) -> NDArray[np.bool_]:
-    """Return where some metric has no score and took no time, bool[A, S]: as on a disconnected architecture."""
-    return np.asarray(((table.outcome != Outcome.OK) & (table.seconds_standalone == 0)).any(axis=1))
+    """Return where no pass was run, bool[A, S].
+
+    On a disconnected architecture some metric is undefined in no time; a network that cannot be built takes none.
+    """
+    took = table.seconds_standalone > 0
+    hopeless = (table.outcome == Outcome.UNDEFINED) & (table.seconds_standalone == 0)
+    return np.asarray(hopeless.any(axis=1) | ~took.any(axis=1))
 
 
 class Evaluations:
