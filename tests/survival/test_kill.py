@@ -2,11 +2,16 @@
 
 import random
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from faulty import CHUNK_ROWS, SCORE, Bits, Moment, bits, finished, left_behind, sound, start
+from faulty import CHUNK_ROWS, SCORE, TESTS, Bits, Moment, bits, finished, left_behind, sound, start
+from scores import ENVIRONMENT, score
+
+from zcbench.harness.store import Store
 
 CELLS = 56
 SEED = 20261122
@@ -16,12 +21,13 @@ STAGES = {
 """How many of fifty kills come when."""
 
 
-def moments(stages: dict[str, int], seed: int) -> list[Moment]:
-    """The same moments for the same seed, in a random order."""
+def moments(stages: dict[str, int], seed: int) -> Iterator[Moment]:
+    """The same moments for the same seed, in a random order, again and again."""
     generator = random.Random(seed)
-    drawn = [Moment.drawn(stage, generator) for stage, count in stages.items() for _ in range(count)]
-    generator.shuffle(drawn)
-    return drawn
+    while True:
+        drawn = [Moment.drawn(stage, generator) for stage, count in stages.items() for _ in range(count)]
+        generator.shuffle(drawn)
+        yield from drawn
 
 
 def job(path: Path, cells: int = CELLS) -> list[object]:
@@ -61,25 +67,26 @@ def struck(path: Path, moment: Moment, options: Sequence[object]) -> tuple[int, 
     return code, said
 
 
-def killed_again_and_again(folder: Path, drawn: Sequence[Moment], executors: Sequence[Sequence[object]],
-                           undisturbed: Bits) -> tuple[int, int]:  # fmt: skip
-    """Strike one job after the other, a new one when one is done; gives the number of kills and of finished jobs."""
-    kills = rounds = 0
+def killed_again_and_again(
+    folder: Path, kills: int, drawn: Iterator[Moment], executors: Sequence[Sequence[object]], undisturbed: Bits
+) -> int:
+    """Strike so often, a new job when one is done, and let the last one finish; gives the number of jobs.
+
+    A run that is done before its moment comes is no kill.
+    """
+    done = rounds = 0
     path = folder / "0" / "s.sqlite"
     path.parent.mkdir()
     for n, moment in enumerate(drawn):
+        if done == kills:
+            break
         options = executors[n % len(executors)] if moment.stage != "worker" else executors[-1]
         code, said = struck(path, moment, options)
         there = bits(path) if path.exists() else {}
         assert there.items() <= undisturbed.items()
-        if code == -signal.SIGKILL:
-            kills += 1
-        elif moment.stage == "worker":
-            kills += 1
-            assert code in (0, 2), said
-            assert "Traceback" not in said
-        else:
-            assert code in (0, 130), said
+        assert "Traceback" not in said
+        assert code in ((-signal.SIGKILL, 0, 130) if moment.stage != "worker" else (0, 2)), said
+        done += code == -signal.SIGKILL or moment.stage == "worker"
         if len(there) == len(undisturbed):
             rounds += 1
             path = folder / str(rounds) / "s.sqlite"
@@ -89,14 +96,52 @@ def killed_again_and_again(folder: Path, drawn: Sequence[Moment], executors: Seq
     assert bits(path) == undisturbed
     assert sound(path) == len(undisturbed)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    return kills, rounds
+    return rounds + 1
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_fifty_kills_of_local_runs(tmp_path: Path, undisturbed: Bits) -> None:
     executors = (("--workers", "1"), ("--workers", "2"))
-    kills, rounds = killed_again_and_again(tmp_path, moments(STAGES, SEED), executors, undisturbed)
-    assert kills >= 45  # a run may be done before the moment comes
-    assert rounds >= 2
+    assert killed_again_and_again(tmp_path, 50, moments(STAGES, SEED), executors, undisturbed) >= 2
     assert list((tmp_path / "tmp").glob("zcbench*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_twenty_kills_of_runs_on_ray(tmp_path: Path, undisturbed: Bits) -> None:
+    pytest.importorskip("ray")
+    executors = (("--executor", "ray", "--workers", "2"),)
+    assert killed_again_and_again(tmp_path, 20, moments(STAGES, SEED + 1), executors, undisturbed) >= 2
+
+
+WITHIN = """
+from pathlib import Path
+from faulty import *
+from scores import ENVIRONMENT, score
+from zcbench.harness.store import Store
+arrange({moment!r}, Path(sys.argv[2]))
+with Store(Path(sys.argv[1])) as store:
+    for n in range(1000):
+        store.append([score(f"{{n}} {{k}}") for k in range(CHUNK_ROWS)], ENVIRONMENT)
+"""
+
+
+@pytest.mark.parametrize("stage", ["begin", "rows", "commit", "log"])
+def test_a_kill_within_a_transaction_costs_that_chunk_at_most(tmp_path: Path, stage: str) -> None:
+    """Without networks, and so fast; the slow tests do the same to whole runs."""
+    path, journal = tmp_path / "s.sqlite", tmp_path / "journal"
+    code = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n" + WITHIN.format(moment=Moment(stage, 2, 0.0003))
+    done = subprocess.run([sys.executable, "-c", code, path, journal], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    reported = sum(map(int, journal.read_text().split()))
+    assert reported >= CHUNK_ROWS
+    rows = sound(path)
+    assert reported <= rows <= reported + CHUNK_ROWS
+    assert rows % CHUNK_ROWS == 0
+    with Store(path) as store:
+        kept = {s.architecture for s in store.scores()}
+        again = [score(f"{n} {k}") for n in range(5) for k in range(CHUNK_ROWS)]
+        store.append(again, ENVIRONMENT)
+    assert sound(path) == len(kept | {s.architecture for s in again})
+    assert {file.name for file in tmp_path.iterdir()} == {"s.sqlite", "journal"}

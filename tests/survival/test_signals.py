@@ -163,8 +163,9 @@ class Terminal(io.StringIO):
 def test_the_bar_goes_on_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     screen, now = Terminal(), time.time()
     monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("tqdm.std.time", lambda: now)
     with Progress() as progress:
-        monkeypatch.setattr(time, "time", lambda: now - 86400)
+        monkeypatch.setattr("tqdm.std.time", lambda: now - 86400)
         for done in (1, 2, 3):
             time.sleep(0.12)
             progress(done, 4, False)
