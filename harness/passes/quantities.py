@@ -28,9 +28,8 @@ from zcbench.harness.passes.spec import (
 class ReluGramRecorder:
     """Adds up the agreements of binary codes, layer by layer.
 
-    With s = ±1 for a code of M bits, the number of agreements is (s_i · s_j + M) / 2: one product
-    instead of two. It is exact in float32, whose integers reach 2^24, as long as a layer has fewer
-    than 2^24 values an image.
+    With codes c of M zeros and ones, images i and j agree in M - |c_i| - |c_j| + 2 c_i · c_j places. All are integers,
+    exact in float32, which reaches 2^24, as long as a layer has no more values an image.
     """
 
     types = (nn.ReLU,)
@@ -41,9 +40,14 @@ class ReluGramRecorder:
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Add one layer; ``output > 0`` is ``input > 0``, also where the layer works in place."""
-        code = (output.detach() > 0).flatten(1)  # [N, M]
-        signs = code.to(torch.float32).mul_(2).sub_(1)
-        agreements = (signs @ signs.T).double().add_(code.shape[1]).div_(2)  # [N, N]
+        values = output.detach()
+        if values.dim() == 4:
+            values = values.permute(0, 2, 3, 1)  # as it lies in memory; the order of the places does not matter
+        values = values.flatten(1)
+        code = torch.gt(values, 0, out=torch.empty_like(values, dtype=torch.float32))  # [N, M]
+        both = (code @ code.T).double()  # [N, N]
+        each = both.diagonal()
+        agreements = both.mul(2).add_(code.shape[1]).sub_(each[:, None]).sub_(each)
         self._gram = agreements if self._gram is None else self._gram + agreements
 
     def value(self) -> Tensor:
