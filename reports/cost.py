@@ -104,7 +104,7 @@ def _together(
         return [], []
     known = busy & np.isfinite(effort.seconds)
     if not known.any():
-        why = "no architecture needed a pass" if not busy.any() else "the store was written before it was recorded"
+        why = "no architecture needed a pass" if not busy.any() else "it was not recorded with these scores"
         return [], [f"What all metrics took in shared passes is not known: {why}."]
     taken, apart = effort.seconds[known], alone[known]
     row = (TOGETHER, _median(taken), None, _total(taken), None, int((~known).sum()), "")

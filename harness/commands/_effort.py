@@ -44,14 +44,14 @@ class Counting:
         done: what was counted, by benchmark, recipe, architecture and metrics.
     """
 
-    architectures: int = ARCHITECTURES
-    seconds: float = MOST_SECONDS
+    architectures: int
+    seconds: float
     done: dict[tuple[str, ...], dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def asked(cls, architectures: int | None) -> Counting:
         """Count as many as are asked for, however long that takes; None: a few, for a few seconds."""
-        return cls() if architectures is None else cls(architectures, float("inf"))
+        return cls(ARCHITECTURES, MOST_SECONDS) if architectures is None else cls(architectures, float("inf"))
 
 
 def recorded(store: Store, found: Benchmark, family: Family) -> Recorded:
@@ -83,7 +83,7 @@ def effort_of(table: ScoreTable, known: Recorded, found: Benchmark, family: Fami
     evaluations = Evaluations(table, known, seeds)
     counted: list[Counted] = []
     shared: dict[Hashable, Any] = {}
-    why = ""
+    why = "" if counting.architectures else "none were asked for"
     for a, s in evaluations.chosen(counting.architectures):
         behind = evaluations.behind(a, s)
         recipe = replace(family.recipe, init_seed=table.seeds[s])
