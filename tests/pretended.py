@@ -40,6 +40,28 @@ WAITS = {
 """The metrics whose passes a CUDA device interrupts, by name, and by what: PyTorch's decompositions look on the host
 whether they converged. There are no others, and a metric that needs none any more must leave this list."""
 
+UNREPEATABLE = (
+    "_adaptive_avg_pool2d_backward", "_adaptive_avg_pool3d_backward", "adaptive_max_pool2d_backward",
+    "avg_pool3d_backward", "fractional_max_pool2d_backward", "fractional_max_pool3d_backward", "max_unpool2d",
+    "max_unpool3d", "upsample_linear1d_backward", "upsample_bilinear2d_backward", "upsample_bicubic2d_backward",
+    "upsample_trilinear3d_backward", "reflection_pad1d_backward", "reflection_pad2d_backward",
+    "reflection_pad3d_backward", "_ctc_loss_backward", "put_", "histc", "median", "nanmedian", "kthvalue",
+    "grid_sampler_2d_backward", "grid_sampler_3d_backward", "_embedding_bag", "_cdist_backward", "resize_",
+)  # fmt: skip
+"""Operations that PyTorch refuses on CUDA where it is to be deterministic, as torch.use_deterministic_algorithms lists
+them; some others it refuses in one form only."""
+
+
+def repeats(func: Any, args: Any) -> bool:
+    """Whether CUDA has a deterministic form of an operation, by that list."""
+    name = func.overloadpacket.__name__
+    if name in ("cumsum", "cumsum_"):
+        return not args[0].is_floating_point()
+    if name == "nll_loss2d_forward":  # reduced over the pixels or not
+        return bool(args[3] == 0)
+    return name not in UNREPEATABLE
+
+
 COPIES = ("copy_", "_to_copy", "_copy_from")
 INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index")
 
@@ -50,6 +72,7 @@ class Log:
 
     Attributes:
         waits: operations and transfers that make the program wait, and how often.
+        unrepeatable: operations without a deterministic form.
         events: how many were recorded, by stream.
         calls: of functions of the device's module.
         limit: bytes of the largest tensor that there is room for.
@@ -57,6 +80,7 @@ class Log:
     """
 
     waits: Counter[str] = field(default_factory=Counter)
+    unrepeatable: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     calls: list[str] = field(default_factory=list)
     limit: float = float("inf")
@@ -138,6 +162,8 @@ class OnDevice(Tensor):
             _note_copy(name, args, kwargs)
         elif name in WAITING or (name in INDEXING and _chooses(args[1])):
             LOG.waits[name] += 1
+        if not repeats(func, args):
+            LOG.unrepeatable[name] += 1
         inner_args, inner_kwargs = tree_map_only(cls, lambda t: t.inner, (args, kwargs))
         to = inner_kwargs.get("device")
         if to is not None:

@@ -66,7 +66,7 @@ def scores(network: str, folder: Path) -> dict[str, object]:
         result = measure(built, far, [metric], key=KEY, origin=origin(network))[metric.key]
         found[metric.name] = {
             "here": shown(here[metric.key]), "there": shown(result), "waits": dict(pretended.LOG.waits),
-            "seconds": result.seconds.standalone,
+            "seconds": result.seconds.standalone, "unrepeatable": dict(pretended.LOG.unrepeatable),
         }
     built = make(network, torch.float32).to(FIRST)
     pretended.clear()
@@ -117,6 +117,7 @@ def runs(folder: Path) -> dict[str, object]:
     found["cpu"] = scored(folder / "cpu.sqlite", Machine(), *names)
     found["second"] = scored(folder / "second.sqlite", Machine(device="pretended:1"), "nwot")
     found["fast"] = scored(folder / "fast.sqlite", Machine(device="pretended:0", fast=True), "params")
+    found["mixed"] = scored(folder / "fast.sqlite", Machine(device="pretended:0"), "params", "layers")
     try:
         device.usable_device("pretended:2")
     except ZcbenchError as error:
@@ -175,7 +176,7 @@ def wrong(folder: Path) -> dict[str, object]:
         pretended.clear()
         try:
             call()  # type: ignore[operator]
-            noticed[name] = sorted(pretended.LOG.waits)
+            noticed[name] = sorted(pretended.LOG.waits + pretended.LOG.unrepeatable)
         except RuntimeError as error:
             noticed[name] = str(error).partition("!")[0]
 
@@ -194,7 +195,19 @@ def wrong(folder: Path) -> dict[str, object]:
     attempt("host tensor", lambda: far + torch.ones(3))
     attempt("other device", lambda: far + torch.ones(3).pin_memory().to(SECOND, non_blocking=True))
     attempt("index of the host", lambda: far[torch.tensor([0, 1])])
+    pixels = far.reshape(1, 3, 1, 3), torch.zeros(1, 1, 3, dtype=torch.int64).pin_memory().to(FIRST, non_blocking=True)
+    attempt("running sum", lambda: far.cumsum(0))
+    attempt("running count", lambda: far.long().cumsum(0))
+    attempt("loss of pixels", lambda: nn.functional.cross_entropy(*pixels))
+    attempt("loss of each pixel", lambda: nn.functional.cross_entropy(*pixels, reduction="none").mean())
+    attempt("pooling to more than one", lambda: _pooled(far, 2))
+    attempt("pooling to one", lambda: _pooled(far, 1))
     return noticed
+
+
+def _pooled(image: torch.Tensor, side: int) -> None:
+    image = image.reshape(1, 1, 3, 3).detach().requires_grad_()
+    torch.autograd.grad(nn.functional.adaptive_avg_pool2d(image, side).sum(), image)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from zcbench.harness import device, settings
 from zcbench.harness.candidate import measure
 from zcbench.harness.device import check_fast, described, want_of_memory
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.gate.measured import unlike
+from zcbench.harness.gate.measured import one_environment, unlike
 from zcbench.harness.machine import Machine
 from zcbench.harness.metric import metric
 from zcbench.harness.passes.spec import ParameterCount
@@ -59,7 +59,9 @@ def test_the_pretended_device_notices_what_a_gpu_waits_for(said: Callable[[str],
         "numpy": ["to the host"], "nonzero": ["nonzero"], "mask": ["index"], "unique": ["_unique2"],
         "bincount": ["bincount"], "eigenvalues": ["_linalg_eigh"], "arrival": ["to the device"],
         "arrival of a page": ["to the device, not from pinned memory"], "host tensor": f"{two}cpu",
-        "other device": f"{two}pretended:1", "index of the host": ["index"],
+        "other device": f"{two}pretended:1", "index of the host": ["index"], "running sum": ["cumsum"],
+        "running count": [], "loss of pixels": ["nll_loss2d_forward"], "loss of each pixel": [],
+        "pooling to more than one": ["_adaptive_avg_pool2d_backward"], "pooling to one": [],
     }  # fmt: skip
 
 
@@ -69,6 +71,7 @@ def check_scores(found: dict[str, Any], network: str) -> None:
         assert one["there"][0] == one["here"][0] == "ok", (name, one)
         # A few backends' operations are cut into others there, so bits are not asked for.
         assert one["there"][1] == pytest.approx(one["here"][1], rel=1e-5), name
+        assert one["unrepeatable"] == {}, name
         crossings = {} if name in ON_THE_HOST else CROSSES
         assert one["waits"].keys() == crossings.keys() | WAITS.get(name, set()), (network, name)
         assert one["waits"].get("to the host", 0) == len(crossings), (network, name)
@@ -139,6 +142,13 @@ def test_how_exact_the_device_was_is_in_the_environment_of_a_score(said: Callabl
     assert unlike(exact, fast) == ("deterministic", "tf32")
     assert unlike(fast, fast) == ("deterministic",)
     assert unlike(exact, exact) == unlike(cpu, cpu) == ()
+
+
+def test_scores_of_unlike_exactness_in_one_store_are_told_apart(said: Callable[[str], Any]) -> None:
+    """The first are kept: params was computed fast, and only layers is computed now."""
+    environments = said("runs")["mixed"]["environment"]
+    assert {one["deterministic"]: one["rows"] for one in environments} == {"no": "3", "yes": "3"}
+    assert unlike(one_environment(environments), environments[0]) == ("deterministic", "tf32")
 
 
 def test_out_of_memory_is_failed_with_the_allocators_numbers_and_the_run_goes_on(said: Callable[[str], Any]) -> None:
