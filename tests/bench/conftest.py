@@ -15,14 +15,20 @@ LINES: pytest.StashKey[list[Line]] = pytest.StashKey()
 LOAD: pytest.StashKey[tuple[float, float, float]] = pytest.StashKey()
 
 
+CELLS, ROUNDS, SECONDS = 6, 3, 100.0
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of ``pytest tests/bench``; where this folder is found only while collecting, their defaults hold."""
     group = parser.getgroup("zcbench benchmarks")
     group.addoption("--bench-summary", type=Path, action="append", default=[], metavar="FILE",
                     help="also write the table, as Markdown or (.json) as JSON; may be given twice")  # fmt: skip
-    group.addoption("--bench-cells", type=int, default=8, help="cells that scoring is timed on (default 8)")
-    group.addoption("--bench-rounds", type=int, default=3, help="turns on every cell at most (default 3)")
-    group.addoption("--bench-seconds", type=float, default=130.0, metavar="S",
-                    help="no turn begins once a comparison has taken so long (default 130)")  # fmt: skip
+    group.addoption("--bench-cells", type=int, default=CELLS, metavar="N",
+                    help=f"cells that scoring is timed on (default {CELLS})")  # fmt: skip
+    group.addoption("--bench-rounds", type=int, default=ROUNDS, metavar="N",
+                    help=f"turns on every cell at most (default {ROUNDS})")  # fmt: skip
+    group.addoption("--bench-seconds", type=float, default=SECONDS, metavar="S",
+                    help=f"no turn begins once a comparison has taken so long (default {SECONDS:g})")  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def limits(request: pytest.FixtureRequest) -> Limits:
     """When a comparison stops."""
-    return Limits(request.config.getoption("--bench-rounds"), request.config.getoption("--bench-seconds"))
+    option = request.config.getoption
+    return Limits(option("--bench-rounds", ROUNDS), option("--bench-seconds", SECONDS))
+
+
+@pytest.fixture
+def number_of_cells(request: pytest.FixtureRequest) -> int:
+    """Cells that scoring is timed on."""
+    return int(request.config.getoption("--bench-cells", CELLS))
 
 
 @pytest.fixture
@@ -42,7 +55,7 @@ def report(request: pytest.FixtureRequest) -> Callable[[Line], None]:
 
     def keep(line: Line) -> None:
         request.config.stash[LINES].append(line)
-        print("\n".join(["", *table([line])]))
+        print(f"\n{line.sentence()}")
 
     return keep
 
@@ -55,6 +68,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("benchmarks: how many times as long the other side takes")
     for text in (*where, "", *table(lines)):
         terminalreporter.write_line(text)
-    for path in config.getoption("--bench-summary"):
+    for path in config.getoption("--bench-summary", []):
         write(path, lines, where)
         terminalreporter.write_line(f"written to {path}")

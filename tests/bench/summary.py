@@ -63,12 +63,20 @@ class Line:
         )  # fmt: skip
 
 
+    def sentence(self) -> str:
+        """The same in one line, for while the benchmarks run."""
+        what, *rest = self.texts()
+        return f"{what}: " + ", ".join(f"{name} {text}" for name, text in zip(HEADER[1:], rest, strict=True) if text)
+
+
 def _short(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
 
 
 def seconds(number: float) -> str:
     """A time, in the unit that reads best."""
+    if number >= 100:
+        return f"{number:,.0f} s"
     return f"{number:.2f} s" if number >= 1 else f"{number * 1000:.3g} ms"
 
 

@@ -57,9 +57,9 @@ class Agreement:
 
 @pytest.mark.bench
 @pytest.mark.timeout(900)
-def test_equal_values(request):
+def test_equal_values(number_of_cells):
     """In float64, where every way has digits enough: the whole suite and alethiometer's five, on half of the cells."""
-    chosen = scoring.cells(max(1, request.config.getoption("--bench-cells") // 2))
+    chosen = scoring.cells(max(1, number_of_cells // 2))
     agreement = Agreement(DOUBLE)
     with quiet(1):
         for cell in chosen:
@@ -71,8 +71,8 @@ def test_equal_values(request):
 @pytest.mark.bench
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_in_turn(threads, limits, request, report):
-    chosen = scoring.cells(request.config.getoption("--bench-cells"))
+def test_in_turn(threads, limits, number_of_cells, report):
+    chosen = scoring.cells(number_of_cells)
     agreement = Agreement(SINGLE)
     with quiet(threads):
         for score in CONTESTANTS.values():

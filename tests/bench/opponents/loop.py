@@ -194,11 +194,11 @@ def zen(subject: Subject) -> float:
         pools = [m for m in network.modules() if isinstance(m, nn.AdaptiveAvgPool2d)]
         pools[-1].register_forward_pre_hook(lambda module, inputs: features.append(inputs[0]))
         x, other = (
-            torch.randn(subject.inputs.shape, generator=seeded(*subject.key, "inputs", which, 0)).to(subject.inputs)
+            torch.randn(subject.inputs.shape, generator=seeded(*subject.key, "inputs", which, 0))
             for which in ("first", "second")
         )
-        network(x)
-        network(x + 0.01 * other)
+        network(x.to(subject.inputs))
+        network((x + 0.01 * other).to(subject.inputs))
         score = (features[0] - features[1]).abs().sum(dim=[1, 2, 3]).mean().log()
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
