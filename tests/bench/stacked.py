@@ -24,7 +24,7 @@ from zcbench.harness.metrics import synflow, zen
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.observe import observed
 from zcbench.harness.passes.plan import plan
-from zcbench.harness.passes.quantities import ReluGramRecorder, row_correlation
+from zcbench.harness.passes.quantities import row_correlation
 from zcbench.harness.passes.run import MiniBatch, Run
 from zcbench.harness.passes.spec import (
     Forward,
@@ -80,7 +80,7 @@ def _stacked(way: Stack, runs: Sequence[Run], quantity: Any) -> list[Any]:
     if isinstance(quantity, Logits):
         return list(logits)
     if not (of_weights or of_inputs):
-        return list(recorded)
+        return list(recorded.flatten(0, 1) if isinstance(quantity, ReluGram) and recorded.dim() == 4 else recorded)
     losses = [one.sum() if quantity.target is Target.LOGIT_SUM else run.loss(one)
               for run, one in zip(runs, logits, strict=True)]  # fmt: skip
     total = torch.stack(losses).sum()  # no loss depends on the weights of another network
@@ -119,10 +119,35 @@ class PoolRecorder:
         return self.features
 
 
-def _recorders(quantity: Quantity) -> list[Any]:
+class GramRecorder:
+    """Adds up the agreements of ReLU codes: the sums of zcbench, whose recorder writes where vmap does not let it.
+
+    Args:
+        count: networks whose channels lie side by side.
+    """
+
+    types = (nn.ReLU,)
+    quantity = ReluGram()
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._grams: list[Tensor] = []
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Add one layer."""
+        codes = (output.detach() > 0).unflatten(1, (self._count, -1)).transpose(0, 1).flatten(2)  # [S, N, M]
+        signs = codes.to(torch.float32).mul(2).sub(1)
+        self._grams.append((signs @ signs.transpose(1, 2)).double().add(codes.shape[2]).div(2))
+
+    def value(self) -> Tensor:
+        """Return it, [S, N, N]."""
+        return torch.stack(self._grams).sum(0)
+
+
+def _recorders(quantity: Quantity, count: int) -> list[Any]:
     if isinstance(quantity, PoolInput):
         return [PoolRecorder()]
-    return [ReluGramRecorder(quantity)] if isinstance(quantity, ReluGram) else []
+    return [GramRecorder(count)] if isinstance(quantity, ReluGram) else []
 
 
 def vmapped(layout: Callable[[Tensor], Tensor]) -> Stack:
@@ -137,7 +162,7 @@ def vmapped(layout: Callable[[Tensor], Tensor]) -> Stack:
         parameters, buffers = _state(runs, forward, inputs.dtype, of_weights)
 
         def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Any:
-            recorders = _recorders(quantity)
+            recorders = _recorders(quantity, 1)
             with observed(network, recorders, runs[0].clock):
                 logits = functional_call(network, {**parameters, **buffers}, (x,))
             return logits, tuple(r.value() for r in recorders)
@@ -177,21 +202,6 @@ def _flat(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.flatten()
 
 
-class GroupedGramRecorder(ReluGramRecorder):
-    """Adds up the agreements of S networks: [S, N, N]."""
-
-    def __init__(self, quantity: ReluGram, count: int) -> None:
-        super().__init__(quantity)
-        self._count = count
-
-    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Add one layer."""
-        signs = (output.detach() > 0).unflatten(1, (self._count, -1)).transpose(0, 1).flatten(2)  # [S, N, M]
-        signs = signs.to(torch.float32).mul_(2).sub_(1)
-        agreements = (signs @ signs.transpose(1, 2)).double().add_(signs.shape[2]).div_(2)
-        self._gram = agreements if self._gram is None else self._gram + agreements
-
-
 def grouped(
     runs: Sequence[Run], forward: Forward, of_weights: bool, of_inputs: bool, quantity: Quantity
 ) -> tuple[Tensor, Any, dict[str, Tensor], Tensor]:
@@ -200,9 +210,7 @@ def grouped(
     merged = like_images(torch.cat([run.inputs(forward) for run in runs], dim=1).detach())
     inputs = merged.unflatten(1, (count, -1)).requires_grad_(of_inputs)
     parameters, buffers = _state(runs, forward, inputs.dtype, of_weights)
-    recorders: list[Any] = (
-        [GroupedGramRecorder(quantity, count)] if isinstance(quantity, ReluGram) else _recorders(quantity)
-    )
+    recorders = _recorders(quantity, count)
     with norm(network, forward.norm), observed(network, recorders, runs[0].clock), Grouped(count):
         logits = functional_call(network, {**parameters, **buffers}, (inputs.flatten(1, 2),))
     recorded: Any = recorders[0].value() if recorders else ()
