@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zcbench.harness.device import is_gpu, release, want_of_memory
+from zcbench.harness.device import LostDeviceError, is_gpu, release, want_of_memory
 from zcbench.harness.metric import Checked, Metric, Undefined
 from zcbench.harness.passes.evaluate import Evaluation, evaluate
 from zcbench.harness.passes.plan import plan
@@ -83,6 +83,9 @@ def score_candidate(
         build: returns the initialised network on the CPU.
         batch: the mini-batch on the device.
         shared: keeps what does not depend on the architecture, for the candidates of one space and mini-batch.
+
+    Raises:
+        LostDeviceError: if a GPU has stopped working.
     """
     recipe, architecture, start = candidate.recipe, candidate.architecture, time.perf_counter()
     reason = space.disconnected(architecture)
@@ -92,7 +95,12 @@ def score_candidate(
     origin = Origin(
         space, architecture, batch.classes, recipe.init, recipe.init_seed, {} if shared is None else shared
     )
-    results |= _build_and_measure(build, batch, metrics, candidate.key, origin)
+    try:
+        results |= _build_and_measure(build, batch, metrics, candidate.key, origin)
+    except LostDeviceError as error:
+        raise LostDeviceError(
+            f"{error} while it scored {architecture.id}: run again, what was written is kept"
+        ) from error
     version = f"{space.name}@{space.version}"
     rows = tuple(
         Score(benchmark, version, architecture.id, m.key, m.version, recipe, r.value, r.outcome, r.reason, r.seconds)

@@ -112,12 +112,15 @@ def pinned(network: Network, device: torch.device) -> Network:
     return network
 
 
+class LostDeviceError(ZcbenchError):
+    """A GPU does not work any more for this process, which an invalid memory access brings about."""
+
+
 def release(device: torch.device) -> None:
     """Give back what a failed pass leaves behind: to this process's other passes, and to other processes.
 
     Raises:
-        ZcbenchError: if the device does not work any more, which an invalid memory access brings about: all that
-            follows in this process would fail.
+        LostDeviceError: if the device does not work any more: all that follows in this process would fail.
     """
     if not is_gpu(device):
         return
@@ -127,9 +130,7 @@ def release(device: torch.device) -> None:
         module.empty_cache()
     except RuntimeError as error:
         why = " ".join(str(error).split()).partition(". ")[0][:120]
-        raise ZcbenchError(
-            f'device "{device}" has stopped working for this process ({why}): run again, what was written is kept'
-        ) from error
+        raise LostDeviceError(f'device "{device}" has stopped working for this process ({why})') from error
 
 
 def want_of_memory(error: BaseException) -> str | None:

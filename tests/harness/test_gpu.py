@@ -27,6 +27,9 @@ from zcbench.harness.types import Outcome, cause
 
 ON_PRETENDED = Path(__file__).parent / "on_pretended.py"
 
+SECOND = "|nor_conv_1x1~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
+"""The architecture with which a device stops working."""
+
 CROSSES = {"to the host": 1}
 ON_THE_HOST = {"flops", "layers", "params"}
 """Counts, which never were on the device."""
@@ -170,7 +173,7 @@ def test_a_device_that_stops_working_ends_the_run_and_what_was_written_is_kept(s
     lost = said("lost")
     assert lost["said"] == (
         'device "pretended:0" has stopped working for this process (CUDA error: an illegal memory access was '
-        "encountered): run again, what was written is kept"
+        f"encountered) while it scored {SECOND}: run again, what was written is kept"
     )
     assert [row[0] for row in lost["rows"].values()] == ["ok"]
 
