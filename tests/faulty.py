@@ -147,7 +147,7 @@ def start(
     return subprocess.Popen([*before, *program(setup), *map(str, arguments)], env=environment, **chosen)
 
 
-def finished(process: "subprocess.Popen[str]", seconds: float = 120) -> tuple[int, str]:
+def finished(process: "subprocess.Popen[str]", seconds: float = 400) -> tuple[int, str]:
     """Exit code and standard error of a process that ends by itself."""
     try:
         _, said = process.communicate(timeout=seconds)
@@ -206,9 +206,18 @@ def bits(path: Path) -> Bits:
         }
 
 
-def wait_until(true: Callable[[], bool], process: "subprocess.Popen[str] | None" = None, seconds: float = 60) -> bool:
+def written(path: Path) -> int:
+    """The rows of a store that a run is just writing; none before it is one."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM scores").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def wait_until(true: Callable[[], Any], process: "subprocess.Popen[str] | None" = None, seconds: float = 240) -> bool:
     """Wait until something is so, or the process has ended, or the time is over."""
     end = time.monotonic() + seconds
     while not (so := true()) and time.monotonic() < end and (process is None or process.poll() is None):
         time.sleep(0.02)
-    return so or true()
+    return bool(so or true())

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from faulty import CHUNK_ROWS, SCORE, bits, finished, sound, start, wait_until
+from faulty import CHUNK_ROWS, SCORE, bits, finished, sound, start, wait_until, written
 from scores import ENVIRONMENT, score
 
 from zcbench.harness import store_file
@@ -304,13 +304,14 @@ def test_a_link_to_a_store_is_that_store(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("harm", [delete_all, move, folder_instead])
 def test_a_real_run_whose_store_goes_away_says_so_and_goes_on_afterwards(
     path: Path, tmp_path: Path, harm: Harm
 ) -> None:
     job = [*SCORE, "--sample", 40, "--workers", 1, "--store"]
     process = start([*job, path])
-    assert wait_until(lambda: path.exists() and path.stat().st_size > 60_000, process)
+    assert wait_until(lambda: written(path), process)
     process.send_signal(signal.SIGSTOP)
     kept = sound(path)
     harm(path)

@@ -57,8 +57,8 @@ def struck(path: Path, moment: Moment, options: Sequence[object]) -> tuple[int, 
         process = start(
             [*job(path), *options], setup=setup, tag=tag, env={"TMPDIR": temporary, "RAY_TMPDIR": temporary}
         )
-        code, said = finished(process, 240)
-        assert left_behind(tag, 60) == []
+        code, said = finished(process)
+        assert left_behind(tag, 90) == []
         assert [file for file in Path(temporary).iterdir() if file.name != "ray"] == []
     reported = sum(map(int, journal.read_text().split())) if journal.exists() else 0
     journal.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from zcbench.harness.replace import replacing, write_text
 
 ROOT = TESTS.parent
 MakeDisk = Callable[[int], Disk]
-CELLS = ("--benchmark", "nasbench201", "--dataset", "gaussian", "--batch-size", "4", "--metrics", "params,layers,flops")
+CELLS = ("--benchmark", "nasbench201", "--dataset", "gaussian", "--batch-size", "4", "--metrics", "params,layers")
 
 WRITERS = {"write_text", "write_bytes", "to_csv", "to_parquet", "pq.write_table", "ParquetWriter", "savefig"}
 ELSEWHERE = {
@@ -158,7 +158,7 @@ def test_without_locks_nothing_is_taken_for_left_behind(tmp_path: Path, monkeypa
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scored") / "s.sqlite"
-    assert command("score", *CELLS, "--sample", "12", "--store", str(path)) == 0
+    assert command("score", *CELLS, "--sample", "8", "--store", str(path)) == 0
     return path
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faulty import CHUNK_ROWS, SCORE, bits, finished, left_behind, sound, start, wait_until
+from faulty import CHUNK_ROWS, SCORE, bits, finished, left_behind, sound, start, wait_until, written
 
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
@@ -180,11 +180,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "s.sqlite"
 
 
-def written(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 60_000
-
-
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", ENDINGS)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_real_run_ends_in_order_on_request(path: Path, number: signal.Signals, workers: int) -> None:
@@ -202,6 +199,23 @@ def test_a_real_run_ends_in_order_on_request(path: Path, number: signal.Signals,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDINGS])
+def test_a_signal_to_a_run_and_its_workers_ends_it_in_order(path: Path, number: signal.Signals) -> None:
+    """A terminal, and a scheduler, send it to all processes at once; workers may die of it."""
+    process = start([*SCORE, "--sample", 80, "--workers", 2, "--store", path], tag=str(path), start_new_session=True)
+    assert wait_until(lambda: written(path), process)
+    os.killpg(process.pid, number)
+    code, said = finished(process)
+    assert code == 130, said
+    assert "Traceback" not in said
+    assert 0 < sound(path) < 80 * CHUNK_ROWS / 8
+    assert sound(path) % CHUNK_ROWS == 0
+    assert left_behind(str(path)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_twice_on_a_real_run_stops_at_once(path: Path, workers: int) -> None:
     process = start([*SCORE, "--sample", 80, "--workers", workers, "--store", path], tag=str(path))
@@ -217,16 +231,18 @@ def test_ctrl_c_twice_on_a_real_run_stops_at_once(path: Path, workers: int) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_real_run_whose_standard_error_is_closed_goes_on(path: Path) -> None:
     process = start([*SCORE, "--sample", 24, "--workers", 1, "--store", path])
     assert process.stderr is not None
     process.stderr.readline()
     process.stderr.close()  # as head -1 does
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=400) == 0
     assert sound(path) == 24 * CHUNK_ROWS / 8
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_machine_that_sleeps_goes_on(path: Path, workers: int) -> None:
     import psutil
@@ -246,6 +262,7 @@ def test_a_machine_that_sleeps_goes_on(path: Path, workers: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_real_run_with_a_clock_that_jumps_has_the_same_bits(path: Path, tmp_path: Path) -> None:
     jumps = (
         "import itertools, time; real, jumps = time.time, itertools.cycle((0, -86400, 86400, 3600, -7200))\n"

@@ -82,6 +82,7 @@ def test_a_reader_does_not_hold_up_a_writer(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kinds", [("--sample-seed", "0"), ("--sample-seed", "1")], ids=["same rows", "other rows"])
 def test_two_runs_on_one_store_at_once(path: Path, tmp_path: Path, kinds: tuple[str, str]) -> None:
     """Together they write what one after the other would: every row once, with the same bits."""
@@ -99,6 +100,7 @@ def test_two_runs_on_one_store_at_once(path: Path, tmp_path: Path, kinds: tuple[
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_waits_for_one_that_is_stopped_within_a_transaction(path: Path) -> None:
     stop = (
         "import os, signal; from zcbench.harness.store import Store\n"
