@@ -166,7 +166,11 @@ class ResumableDownload:
         """Return the version that has begun to arrive, if the download can go on behind it."""
         try:
             version = remote.Version(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+        if [type(part) for part in (version.url, version.etag, version.modified)] != [str] * 3:
+            return None
+        if type(version.total) is not int and version.total is not None:
             return None
         return version if version.url == url and version.validator and self._arrived() else None
 

@@ -13,7 +13,7 @@ import click
 
 from zcbench.harness import commands
 from zcbench.harness.environment import package_version
-from zcbench.harness.errors import MissingFileError, ZcbenchError, did_you_mean
+from zcbench.harness.errors import MissingFileError, ZcbenchError, did_you_mean, one_line
 from zcbench.harness.signals import ctrl_c_held_back, endings_as_ctrl_c
 from zcbench.harness.standard_error import heard_or_not
 
@@ -121,4 +121,4 @@ def explain(error: Exception) -> tuple[int, str]:
 
 
 def _say(text: str) -> None:
-    click.echo("zcbench: " + " ".join(text.split()), err=True)
+    click.echo("zcbench: " + one_line(text), err=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import Field, field, fields, is_dataclass, replace
 from typing import Any, TypeAlias, TypeVar, cast
 
-from zcbench.harness.errors import ZcbenchError, unknown
+from zcbench.harness.errors import ZcbenchError, shown, unknown
 
 Value: TypeAlias = int | bool | str
 """What can be chosen: a count, a yes or no, a name."""
@@ -65,11 +65,11 @@ def _parse(declared: Field[Any], text: str) -> Value:
     _, low, choices = declared.metadata[_KEY]
     if isinstance(declared.default, bool):
         if text.lower() not in _FLAGS:
-            raise ZcbenchError(f"network option {declared.name} is true or false, not {text!r}")
+            raise ZcbenchError(f"network option {declared.name} is true or false, not {shown(text)}")
         return _FLAGS[text.lower()]
     if isinstance(declared.default, int):
-        if not (text.isascii() and text.isdigit() and int(text) >= low):
-            raise ZcbenchError(f"network option {declared.name} is a whole number of {low} or more, not {text!r}")
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= low):
+            raise ZcbenchError(f"network option {declared.name} is a whole number of {low} or more, not {shown(text)}")
         return int(text)
     if text not in choices:
         raise unknown(f"value of network option {declared.name}:", text, choices)
@@ -86,7 +86,7 @@ def split(text: str) -> dict[str, str]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, equals, value = (p.strip() for p in part.partition("="))
         if not (name and equals and value):
-            raise ZcbenchError(f'network options are written "name=value,name=value", not {text!r}')
+            raise ZcbenchError(f'network options are written "name=value,name=value", not {shown(text)}')
         if name in chosen:
             raise ZcbenchError(f"network option {name} is given twice")
         chosen[name] = value

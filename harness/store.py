@@ -309,14 +309,14 @@ class Store:
         recipes: dict[str, Recipe] = {}
         with explained(self.path), intact(self.path):
             for text, b, space, architecture, m, version, value, outcome, reason, *s in self._connection.execute(query):
-                recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe(**json.loads(text)))
+                recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe.from_json(text))
                 yield Score(b, space, architecture, m, version, recipe, value, Outcome(outcome), reason, Seconds(*s))
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by digest."""
         with explained(self.path), intact(self.path):
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
-            return {key: Recipe(**json.loads(text)) for key, text in rows}
+            return {key: Recipe.from_json(text) for key, text in rows}
 
     def environments(
         self, benchmark: str | None = None, metrics: Mapping[str, int] | None = None,

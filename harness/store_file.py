@@ -68,7 +68,7 @@ def intact(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ZcbenchError(f"the store {path} is damaged ({error}): name another file with --store") from error
 
 

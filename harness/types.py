@@ -7,8 +7,9 @@ repeats, S initialisation seeds.
 import hashlib
 import json
 from collections.abc import Hashable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Self
 
 
 class Outcome(StrEnum):
@@ -107,6 +108,20 @@ class Recipe:
     network: str = ""
     resolution: int = 0
     labels: str = ""
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: if it is no JSON.
+            TypeError: if a field is missing, unknown or of another type.
+        """
+        found = cls(**json.loads(text))
+        for one in fields(cls):
+            if type(value := getattr(found, one.name)) is not one.type:
+                raise TypeError(f"{one.name} of a recipe holds {type(value).__name__}")
+        return found
 
     def to_json(self) -> str:
         """Return the recipe as canonical JSON (sorted keys, no spaces), without what nobody chose.

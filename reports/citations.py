@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
+
+from zcbench.harness.errors import ZcbenchError
 
 _REQUIRED = ("id", "short", "title", "authors", "venue", "where", "absolute", "digits", "caveats")
 
@@ -130,8 +133,15 @@ def published() -> Mapping[str, Published]:
     """Return every published table that comes with the package, by id."""
     folder = resources.files("zcbench.reports").joinpath("published")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    tables = [parse(file.read_text(encoding="utf-8")) for file in files]
+    tables = [_read(file) for file in files]
     return {table.id: table for table in tables}
+
+
+def _read(file: Traversable) -> Published:
+    try:
+        return parse(file.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
+        raise ZcbenchError(f"the published table {file} is damaged: {error}; install zcbench again") from error
 
 
 def parse(text: str) -> Published:

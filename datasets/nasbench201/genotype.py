@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from zcbench.harness.errors import ZcbenchError, did_you_mean
+from zcbench.harness.errors import ZcbenchError, did_you_mean, shown
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Architecture
 
@@ -75,17 +75,16 @@ def parse_cell(text: str) -> Genotype:
 def _parse_edge(edge: str, source: int, text: str) -> str:
     operation, tilde, index = edge.partition("~")
     if not tilde:
-        raise _malformed(text, f'the edge {edge!r} lacks "~{source}"')
+        raise _malformed(text, f'the edge {shown(edge)} lacks "~{source}"')
     if operation not in OPERATIONS:
-        raise _malformed(text, f"unknown operation {operation!r}", did_you_mean(operation, OPERATIONS))
+        raise _malformed(text, f"unknown operation {shown(operation)}", did_you_mean(operation, OPERATIONS))
     if index != str(source):
-        raise _malformed(text, f'the edge {edge!r} must end in "~{source}"')
+        raise _malformed(text, f'the edge {shown(edge)} must end in "~{source}"')
     return operation
 
 
 def _malformed(text: str, reason: str, hint: str = "") -> ZcbenchError:
-    shown = repr(text if len(text) <= 120 else text[:117] + "...")
-    return ZcbenchError(f"malformed NAS-Bench-201 cell {shown}: {reason}.{hint or f' Form: {FORM}'}")
+    return ZcbenchError(f"malformed NAS-Bench-201 cell {shown(text, 120)}: {reason}.{hint or f' Form: {FORM}'}")
 
 
 def unique_string(genotype: Sequence[str], *, zero_rule: bool) -> str:

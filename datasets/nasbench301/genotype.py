@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from zcbench.harness.errors import ZcbenchError, did_you_mean
+from zcbench.harness.errors import ZcbenchError, did_you_mean, shown
 
 Edge: TypeAlias = tuple[str, int]
 Cell: TypeAlias = tuple[Edge, ...]
@@ -127,8 +127,9 @@ def _cell(text: str, name: str, edges: Sequence[object]) -> Cell:
 
 
 def _malformed(text: str, reason: str) -> ZcbenchError:
-    shown = repr(text if len(text) <= 80 else text[:77] + "...")
-    return ZcbenchError(f"malformed DARTS genotype {shown}: {reason}{'' if reason.endswith('?') else '.'} Form: {FORM}")
+    reason = reason if len(reason) <= 200 else reason[:197] + "..."
+    end = "" if reason.endswith("?") else "."
+    return ZcbenchError(f"malformed DARTS genotype {shown(text, 80)}: {reason}{end} Form: {FORM}")
 
 
 class _Reader:

@@ -14,7 +14,23 @@ from zcbench.harness.errors import unknown
 from zcbench.harness.machine import EXECUTORS, LOCAL, Machine
 
 F = TypeVar("F", bound=Callable[..., Any])
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path; a text with a zero in it, on which every function of the system fails in its own way, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: if it is none.
+        """
+        if "\0" in str(value):
+            self.fail("a path has no zero byte", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 LABELS = ("true", "random")
 
 
