@@ -41,6 +41,7 @@ def dextr(conditions: Tensor, curvature: Tensor) -> Checked:
     score = independence * bending / (independence + bending)
     return undefined_where(
         score,
+        (conditions.isnan(), "features of a layer are not finite"),
         (~curvature.isfinite(), "the output does not move along the circle, or too strongly"),
         (independence + bending == 0, "no features are independent and the output does not bend"),
     )

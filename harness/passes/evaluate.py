@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.observe import Recorder
 from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation
-from zcbench.harness.passes.run import MiniBatch, Opened, Origin, Run
+from zcbench.harness.passes.run import NO_WEIGHTS, MiniBatch, Opened, Origin, Run
 from zcbench.harness.passes.second_order import hessian_gradient
 from zcbench.harness.passes.spec import (
     ChannelFisher,
@@ -73,7 +73,7 @@ def evaluate(
             except Undefined as reason:
                 run.values[quantity] = reason
     with mode(network, train=True), torch.enable_grad():
-        for one in plan.passes:
+        for one in plan.passes if run.names else _without_weights(run, plan.passes):
             try:
                 _run_pass(run, one)
             except Undefined as reason:
@@ -88,10 +88,21 @@ def evaluate(
     return Evaluation(run.values, run.clock)
 
 
+def _without_weights(run: Run, passes: Sequence[Pass]) -> Iterator[Pass]:
+    """Leave out what is differentiated with respect to weights, of which there are none."""
+    for one in passes:
+        kept = []
+        for backward in one.backwards:
+            left = tuple(q for q in backward.quantities if isinstance(q, InputGradientCorrelation))
+            run.values.update({q: Undefined(NO_WEIGHTS) for q in backward.quantities if q not in left})
+            kept += [replace(backward, quantities=left, hessian=False)] if left else []
+        yield replace(one, backwards=tuple(kept))
+
+
 def _static(run: Run, quantity: Quantity) -> Any:
     if isinstance(quantity, Parameters):
         weights = run.weights(quantity.weights, quantity.dtype, 0)
-        return {name: weights[name] for name in run.names}
+        return {name: weights[name] for name in run.weighted()}
     if isinstance(quantity, ParameterCount):
         return sum(p.numel() for p in run.network.parameters() if p.requires_grad)
     task = run.batch.task

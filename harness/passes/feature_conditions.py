@@ -91,8 +91,10 @@ class FeatureConditionsRecorder:
 
 
 def quotients(grams: Tensor) -> Tensor:
-    """σ_min / σ_max from Gram matrices: [m, d, d] to [m]."""
-    eigenvalues = torch.linalg.eigvalsh(grams)
+    """σ_min / σ_max from Gram matrices: [m, d, d] to [m]; NaN where one is not finite, on which eigvalsh fails."""
+    finite = grams.isfinite().flatten(1).all(1)
+    eigenvalues = torch.linalg.eigvalsh(torch.where(finite[:, None, None], grams, 1.0))
     smallest, largest = eigenvalues[:, 0], eigenvalues[:, -1]
     full = smallest > largest * (grams.shape[-1] * torch.finfo(grams.dtype).eps)
-    return torch.where(full, torch.where(full, smallest, 0.0) / torch.where(full, largest, 1.0), 0.0).sqrt()
+    found = torch.where(full, torch.where(full, smallest, 0.0) / torch.where(full, largest, 1.0), 0.0).sqrt()
+    return torch.where(finite, found, torch.nan)

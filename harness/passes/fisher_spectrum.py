@@ -17,7 +17,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 
 from zcbench.harness.metric import Undefined
-from zcbench.harness.passes.run import Run
+from zcbench.harness.passes.run import NO_WEIGHTS, Run
 from zcbench.harness.passes.spec import Forward, Inputs, Norm, Passes, Procedure, Quantity, Weights
 
 MOST_TENSORS = 128
@@ -62,6 +62,8 @@ class FisherSpectrum(Procedure):
                 few images.
         """
         names = [name for name, p in run.network.named_parameters() if p.requires_grad]
+        if not names:
+            raise Undefined(NO_WEIGHTS)
         chosen = names[:MOST_TENSORS]
         recorder = EntryRecorder(self, chosen)
         recorder.check(run.network)

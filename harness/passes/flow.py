@@ -48,7 +48,7 @@ class NormedFlow(Procedure):
             Undefined: where a batch norm gets a single value for a channel.
         """
         recorder = LayerRecorder(self)
-        opened = open_single(run, FORWARD, of_weights=run.names, recorders=[recorder])
+        opened = open_single(run, FORWARD, of_weights=run.weighted(), recorders=[recorder])
         weights = [opened.parameters[name] for name in run.names]
         gradients = torch.autograd.grad(opened.logits.sum(), weights, allow_unused=True)
         flows, by_weight = {}, {}

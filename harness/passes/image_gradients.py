@@ -182,8 +182,8 @@ def open_images(
 
 def differentiable(run: Run, forward: Forward) -> dict[str, Tensor]:
     """Return all parameters by name, those of Conv2d and Linear layers as leaves to differentiate by."""
-    kept = run.weights(forward.weights, forward.dtype, forward.draw)
-    return {name: p.detach().requires_grad_(name in run.names) for name, p in kept.items()}
+    kept, names = run.weights(forward.weights, forward.dtype, forward.draw), run.weighted()
+    return {name: p.detach().requires_grad_(name in names) for name, p in kept.items()}
 
 
 def image_losses(run: Run, logits: Tensor, images: slice = slice(None)) -> Tensor:

@@ -61,7 +61,7 @@ class JacobianNorms(Procedure):
         """Add up the squares of every row, layer by layer."""
         if self.forward.norm is Norm.RUNNING:
             return torch.cat([self._of_images(run, images) for images in image_chunks(run, self.forward)])
-        opened = run.open(self.forward, of_weights=run.names)
+        opened = run.open(self.forward, of_weights=run.weighted())
         weights = [opened.parameters[name] for name in run.names]
         norms = []
         for image in vector(run, opened.logits):
@@ -99,7 +99,7 @@ class TangentKernel(Procedure):
     def compute(self, run: Run) -> Tensor:
         """Add up the kernels of the layers; the order of the rows has no influence on its eigenvalues."""
         recorder = LayerRecorder(self)
-        opened = run.open(self.forward, of_weights=run.names, recorders=[recorder])
+        opened = run.open(self.forward, of_weights=run.weighted(), recorders=[recorder])
         logits = vector(run, opened.logits)
         outputs = logits.sum(1, keepdim=True) if self.summed else logits  # [N, C] or [N, 1]
         layers = recorder.layers()
@@ -140,7 +140,7 @@ class HookedTrace(Procedure):
         if task is not None and not task.classifies:
             raise Undefined(f"images have no class in the task {task.name}")
         recorder = LayerRecorder(self)
-        opened = run.open(self.forward, of_weights=run.names, recorders=[recorder])
+        opened = run.open(self.forward, of_weights=run.weighted(), recorders=[recorder])
         true = opened.logits.gather(1, run.batch.targets[: len(opened.logits), None]).sum()
         layers = recorder.layers()
         with_bias = [[c for c in layer if c.module.bias is not None] for layer in layers]

@@ -146,9 +146,9 @@ def _along_weights(run: Run, forward: Forward) -> Iterator[dict[str, Tensor]]:
     Yields:
         All parameters by name.
     """
-    kept = run.weights(forward.weights, forward.dtype, forward.draw)
+    kept, names = run.weights(forward.weights, forward.dtype, forward.draw), run.weighted()
     with forward_ad.dual_level():
-        yield {name: _moving(p) if name in run.names else p for name, p in kept.items()}
+        yield {name: _moving(p) if name in names else p for name, p in kept.items()}
 
 
 def _moving(weight: Tensor) -> Tensor:

@@ -149,6 +149,9 @@ class Opened:
     scale: Tensor | None = None
 
 
+NO_WEIGHTS = "the network has no weights of Conv2d or Linear layers"
+
+
 @dataclass
 class Run:
     """Everything that the passes of one evaluation share.
@@ -171,6 +174,16 @@ class Run:
     names: tuple[str, ...] = ()
     origin: Origin | None = None
     _weights: dict[tuple[Weights, Dtype, int], dict[str, Tensor]] = field(default_factory=dict)
+
+    def weighted(self) -> tuple[str, ...]:
+        """Return the names of the weights to differentiate by.
+
+        Raises:
+            Undefined: if there are none.
+        """
+        if not self.names:
+            raise Undefined(NO_WEIGHTS)
+        return self.names
 
     def weights(self, kind: Weights, dtype: Dtype, number: int) -> dict[str, Tensor]:
         """Parameters by name for one kind of weights, made once."""
