@@ -23,7 +23,8 @@ class Counted:
         architecture: its id.
         flops: by ``float32`` and ``float64``, two for every multiply-accumulate.
         seconds: what its evaluations took.
-        machine: where, in words.
+        machine: where, in words: device, threads, workers.
+        processor: its name; empty where nobody knows.
         rates: operations a second by type; empty where nobody measured them.
         sizes: rows of the matrices that the rates were measured with, by type.
     """
@@ -32,6 +33,7 @@ class Counted:
     flops: Mapping[str, int]
     seconds: float
     machine: str
+    processor: str
     rates: Mapping[str, float]
     sizes: Mapping[str, int]
 

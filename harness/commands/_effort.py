@@ -97,17 +97,17 @@ def effort_of(table: ScoreTable, known: Recorded, found: Benchmark, family: Fami
             break
         machine, rates, sizes = _machine(known, behind)
         seconds = float(evaluations.effort.seconds[a, s])
-        counted.append(Counted(table.architectures[a], flops, seconds, machine, rates, sizes))
+        counted.append(Counted(table.architectures[a], flops, seconds, *machine, rates, sizes))
     return replace(evaluations.effort, counted=tuple(counted), uncounted=why)
 
 
 def _machine(
     known: Recorded, behind: Sequence[Evaluated]
-) -> tuple[str, Mapping[str, float], Mapping[str, int]]:
+) -> tuple[tuple[str, str], Mapping[str, float], Mapping[str, int]]:
     """Say where something was evaluated, and how fast that machine is; on several, nobody knows."""
     words = list(dict.fromkeys(_words(known.environments.get(one.environment, {})) for one in behind))
     if len(words) > 1:
-        return "several machines or settings", {}, {}
+        return ("several machines or settings", ""), {}, {}
     best: dict[str, tuple[float, int]] = {}
     for digest, rates in known.rates.items():
         if _words(known.environments.get(digest, {})) == words[0]:
@@ -115,11 +115,13 @@ def _machine(
     return words[0], {k: rate for k, (rate, _) in best.items()}, {k: size for k, (_, size) in best.items()}
 
 
-def _words(environment: Mapping[str, str]) -> str:
-    threads, workers = (plural(int(environment.get(key, "1")), key[:-1]) for key in ("threads", "workers"))
+def _words(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Say on what device and with how many threads and workers, and on which processor."""
+    numbers = [(environment.get(key, ""), key) for key in ("threads", "workers")]
+    counted = [plural(int(number), key[:-1]) for number, key in numbers if number.isdecimal()]
     fast = "TensorFloat-32" if environment.get("tf32") == "yes" else ""
-    parts = (environment.get("device", ""), fast, threads, workers, environment.get("processor", ""))
-    return ", ".join(filter(None, parts))
+    where = (environment.get("device", ""), fast, *counted, environment.get("executor", ""))
+    return ", ".join(filter(None, where)), environment.get("processor", "")
 
 
 def _flops(

@@ -14,7 +14,7 @@ from zcbench.reports.html import html
 from zcbench.reports.latex import latex
 from zcbench.reports.report import build
 
-ONE = Counted("a", {"float32": 4_000_000_000, "float64": 1_000_000_000}, 0.3, "cpu, 1 thread",
+ONE = Counted("a", {"float32": 4_000_000_000, "float64": 1_000_000_000}, 0.3, "cpu, 1 thread", "one",
               {"float32": 100e9, "float64": 50e9}, {"float32": 512, "float64": 512})  # fmt: skip
 
 
@@ -76,10 +76,11 @@ def test_the_limit_is_the_operations_at_the_rate_of_their_type():
     assert replace(ONE, rates={"float32": 100e9}).limit is None
     table = limit("cifar10", effort(counted=(ONE, replace(ONE, seconds=0.6), replace(ONE, seconds=0.9))))
     assert [column.name for column in table.columns] == [
-        "machine", "networks", "gflop_float32", "gflop_float64", "gflop_per_s_float32", "gflop_per_s_float64",
-        "limit_ms", "taken_ms", "ratio",
+        "machine", "networks", "ratio", "taken_ms", "limit_ms", "gflop_float32", "gflop_float64",
+        "gflop_per_s_float32", "gflop_per_s_float64", "processor",
     ]  # fmt: skip
-    assert table.rows == (("cpu, 1 thread", 3, 4.0, 1.0, 100.0, 50.0, pytest.approx(60), 600.0, pytest.approx(10)),)
+    (row,) = table.rows
+    assert row == ("cpu, 1 thread", 3, pytest.approx(10), 600.0, pytest.approx(60), 4.0, 1.0, 100.0, 50.0, "one")
     assert "takes 10.0 times as long as its convolutions and matrix products alone would" in table.notes[-1]
 
 
@@ -88,7 +89,7 @@ def test_machines_have_a_line_each_and_one_without_rate_says_so():
     single = {"float32": 4_000_000_000}
     table = limit("cifar10", effort(counted=(replace(ONE, flops=single), replace(other, flops=single))))
     assert [row[0] for row in table.rows] == ["cpu, 1 thread", "cuda"]
-    assert table.rows[1][1:] == (1, 4.0, None, None, 300.0, None)
+    assert table.rows[1][1:] == (1, None, 300.0, None, 4.0, None, "one")
     assert "Where there is no rate it was not measured" in " ".join(table.notes)
     assert "float64" not in " ".join(column.title for column in table.columns)
 
@@ -110,7 +111,7 @@ def test_every_renderer_shows_both_tables(make_input):
     (section,) = [one for one in report.sections if one.anchor == "cost"]
     assert [table.name for table in section.tables] == ["cost_cifar10", "cost_limit_cifar10"]
     assert "all metrics, in shared passes" in html(report)
-    assert "Matrix products, float32, GFLOP/s" in html(report)
+    assert "GFLOP/s, float32" in html(report)
     assert all("Taken / limit" in latex(table) or "shared passes" in latex(table) for table in section.tables)
 
 
