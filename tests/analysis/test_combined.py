@@ -1,7 +1,6 @@
 """Combined metrics on made-up tables whose answer is known."""
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -297,17 +296,3 @@ def test_to_frame(noisy):
 def test_bad_arguments_are_one_line(noisy, bad):
     with pytest.raises(ZcbenchError):
         combine(noisy, **{"undefined": "worst", **bad})
-
-
-@pytest.mark.bench
-def test_the_time_that_it_takes(table, capsys):
-    """1,000 architectures and 30 metrics."""
-    rng = np.random.default_rng(0)
-    worth = rng.normal(size=1000)
-    scores = {f"m{i:02d}": worth + (1 + i / 4) * rng.normal(size=1000) for i in range(28)}
-    scores |= {name: worth + rng.normal(size=1000) for name in ("params", "flops")}
-    made = table(worth, scores)
-    begun = time.process_time()
-    combine(made, undefined="drop")
-    with capsys.disabled():
-        print(f"\ncombined metrics, 1,000 x 30, 1,000 resamples: {time.process_time() - begun:.1f} s")

@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -329,19 +328,3 @@ def test_what_cannot_be_compared_is_refused_in_one_line(mixed):
     refused("mine was scored on none of the architectures of toy", tables=[untried])
     stray = Variation("batch size", "16", "32", replace(mixed, target="elsewhere"))
     refused("batch size 16: there are no reference scores of toy elsewhere", stability=[stray])
-
-
-@pytest.mark.bench
-@pytest.mark.parametrize("undefined", ["worst", "drop"])
-def test_how_long_a_comparison_takes(table, undefined, capsys):
-    """725 architectures, 15 baselines, one target, 1000 resamples: printed, never asserted."""
-    rng = np.random.default_rng(0)
-    worth = rng.normal(size=725)
-    scores = {f"metric{m:02d}": worth + rng.uniform(0.3, 3.0) * rng.normal(size=725) for m in range(14)}
-    scores |= {name: np.round(10 * worth + 5 * rng.normal(size=725)) for name in ("params", "flops")}
-    scores["metric05"][:3] = np.nan
-    built = table(np.round(0.9 + 0.02 * worth, 4), scores)
-    begin = time.process_time()
-    compare([built], "metric00", built.metrics, undefined=undefined)
-    with capsys.disabled():
-        print(f"\ncompare, {undefined}: {time.process_time() - begin:.2f} s")

@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,9 +29,11 @@ class Turns:
 
     Attributes:
         seconds: for every contestant, for every cell, the seconds of every round.
+        processor: the same in seconds of the processor, all threads of this process together.
     """
 
     seconds: Mapping[str, Sequence[Sequence[float]]]
+    processor: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     @property
     def rounds(self) -> int:
@@ -52,6 +54,11 @@ class Turns:
     def ratio(self, theirs: Sequence[str], ours: Sequence[str]) -> Ratio:
         """How many times as long some contestants take as others, turn by turn."""
         return Ratio.between(self.of(*theirs), self.of(*ours))
+
+    @property
+    def busy(self) -> Turns:
+        """The same by time of the processor, which other programs on the machine disturb less."""
+        return Turns(self.processor)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ def in_turn(
         clock: seconds.
     """
     seconds: dict[str, list[list[float]]] = {name: [[] for _ in cells] for name in contestants}
+    processor: dict[str, list[list[float]]] = {name: [[] for _ in cells] for name in contestants}
     begin = last = clock()
     for number in range(limits.rounds):
         if number and clock() + (clock() - last) > begin + limits.seconds:
@@ -142,11 +150,12 @@ def in_turn(
         for position, cell in enumerate(cells):
             values = {}
             for name in order:
-                start = clock()
+                spent, start = time.process_time(), clock()
                 values[name] = contestants[name](cell)
                 seconds[name][position].append(clock() - start)
+                processor[name][position].append(time.process_time() - spent)
             check(cell, values)
-    return Turns(seconds)
+    return Turns(seconds, processor)
 
 
 @contextmanager

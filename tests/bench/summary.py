@@ -58,7 +58,7 @@ class Line:
             f"{_short(ratio.median)}" if ratio else "",
             f"{_short(ratio.quartiles[0])} to {_short(ratio.quartiles[1])}" if ratio else "",
             f"{_short(ratio.interval[0])} to {_short(ratio.interval[1])}" if ratio else "",
-            f">= {self.mark:g}" if self.mark is not None else self.limit,
+            f">= {self.mark:.4g}" if self.mark is not None else self.limit,
             {True: "yes", False: "NO", None: ""}[self.reached],
         )  # fmt: skip
 

@@ -123,6 +123,8 @@ def test_ratios_of_turns():
     assert 2 <= low < 4.5 < high <= 10
     turns = Turns({"a": [[1.0]], "b": [[2.0]], "c": [[6.0]]})
     assert turns.ratio(["c", "b"], ["a"]).median == 8
+    spent = in_turn([1], {"ours": lambda cell: sum(range(300_000))}, Limits(rounds=2)).busy
+    assert min(spent.of("ours")[0]) > 0
 
 
 def test_the_interval_knows_that_turns_of_a_cell_belong_together():

@@ -7,6 +7,8 @@ and scored with batch 32, on one thread and on two. Building a network is on nob
 
 from __future__ import annotations
 
+from statistics import median
+
 import pytest
 
 from bench import scoring
@@ -91,6 +93,8 @@ def test_in_turn(threads, limits, number_of_cells, report):
 def show(turns: Turns, chosen: list[scoring.Scored], theirs: tuple[str, ...], ours: str) -> None:
     """Print every cell."""
     ratio = turns.ratio(theirs, (ours,))
-    print(f"\n{ours} beside {' + '.join(theirs)}, {turns.rounds} turns a cell; all cells together {ratio.whole:.2f}")
+    print(f"\n{ours} beside {' + '.join(theirs)}, {turns.rounds} turns a cell: all seconds of theirs over all of ours "
+          f"{ratio.whole:.2f}; median by time of the processor {turns.busy.ratio(theirs, (ours,)).median:.2f}")
+    print("  ratio  ours     theirs   (medians over the turns)")
     for cell, one, mine, others in zip(chosen, ratio.cells, turns.of(ours), turns.of(*theirs), strict=True):
-        print(f"  {one:5.2f}  {min(mine):6.3f} s  {min(others):6.3f} s  {cell.architecture}")
+        print(f"  {one:5.2f}  {median(mine):6.3f} s {median(others):6.3f} s  {cell.architecture}")
