@@ -147,6 +147,8 @@ def test_a_damaged_record_is_said_in_one_line(path: Path) -> None:
     connection.close()
     with pytest.raises(ZcbenchError, match=r"^the store .* is damaged [^\n]*$"):
         recorded(path, job("params"))
+    with Store(path, create=False) as store:
+        assert len(list(store.scores())) == len(CELLS), "the scores are read all the same"
 
 
 def test_the_rate_is_measured_once_and_not_for_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
