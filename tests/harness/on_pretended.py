@@ -21,7 +21,7 @@ from torch import nn
 from networks import KEY, batch, make, origin, usable
 from references import networks_of
 from zcbench.datasets import images
-from zcbench.datasets.nasbench201 import network as nasbench201
+from zcbench.datasets.nasbench201 import network as nasbench201_network
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness import candidate, device, runner
 from zcbench.harness.candidate import Result, measure
@@ -214,7 +214,7 @@ if __name__ == "__main__":
     warnings.simplefilter("error")
     torch.set_num_threads(1)
     device.DEVICES = (*device.DEVICES, pretended.NAME)
-    nasbench201.CELLS_PER_STAGE = 1
+    nasbench201_network.CELLS_PER_STAGE = 1
     runner.rates = lambda _: ()  # they move matrices of their own
     asked = {name: globals()[name] if name in globals() else partial(scores, name) for name in sys.argv[2:]}
     print(json.dumps({name: call(Path(sys.argv[1])) for name, call in asked.items()}), flush=True)
