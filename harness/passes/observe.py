@@ -38,8 +38,9 @@ def observed(network: nn.Module, recorders: Sequence[Recorder], clock: Clock) ->
     behind whatever raises. A recorder's time counts for its quantity, not for the pass.
     """
     with ExitStack() as stack:
+        named = list(network.named_modules()) if recorders else []
         for recorder in recorders:
-            for name, module in network.named_modules():
+            for name, module in named:
                 if isinstance(module, recorder.types) and getattr(recorder, "wants", _any)(module):
                     hook = _hook(name, recorder, clock)
                     stack.callback(module.register_forward_hook(hook).remove)
