@@ -145,15 +145,17 @@ def computing() -> Callable[[F], F]:
         click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...; auto takes CUDA "
                      "where there is one."),
         click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes that score on the CPU; "
-                     "default: one for each core. Their number does not change a score."),
+                     "default: one for each core, with Ray one for each CPU (or part of a GPU) of the cluster. Their "
+                     "number does not change a score."),
         click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N",
                      help="Threads of a CPU operation, in each worker. Scores repeat bit for bit at one count."),
         click.option("--fast", is_flag=True, help="Let a GPU use TensorFloat-32 and algorithms that are not "
                      "deterministic: faster, and scores no longer repeat bit for bit."),
         click.option("--executor", type=OneOf("executor", EXECUTORS), default=LOCAL, show_default=True,
-                     metavar="[local|ray]", help="This machine, or a Ray cluster (extra zcbench[ray])."),
-        click.option("--address", metavar="ADDRESS", help="Of the Ray cluster; default: $RAY_ADDRESS, else one is "
-                     "started on this machine."),
+                     metavar="[local|ray]", help="Score on this machine, or on all machines of a Ray "
+                     "cluster: pip install \"zcbench[ray]\", see docs/many-machines.md."),
+        click.option("--address", metavar="ADDRESS", help="Of the Ray cluster: auto for the one that this machine is "
+                     "part of, or host:port of its head; default: $RAY_ADDRESS, else one is started on this machine."),
         click.option("--gpus-per-worker", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
                      metavar="X", help="How much of a GPU a Ray worker takes: 0.25 lets four share one."),
         click.option("--retry-failed", is_flag=True, help="Compute rows again whose outcome is failed."),

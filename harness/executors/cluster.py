@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,7 +49,7 @@ def the_package() -> Any:
         os.environ.setdefault(name, value)
     try:
         ray = importlib.import_module("ray")
-        worker = importlib.import_module("ray._private.worker")
+        worker: Any = importlib.import_module("ray._private.worker")
     except ImportError as error:
         raise ZcbenchError('--executor ray needs Ray: pip install "zcbench[ray]"') from error
     # What becomes of workers and nodes is said by the executor. Ray prints pages of its logs to standard output, and
@@ -71,10 +73,13 @@ def connected(machine: Machine) -> Iterator[Any]:
     asked = machine.address or os.environ.get("RAY_ADDRESS") or LOCAL
     address = _checked(asked)
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    ending = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address, logging_level=logging.CRITICAL, log_to_driver=False, **(own if address == LOCAL else {})
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ending)  # Ray would leave at once, where a run finishes its chunks
     except Exception as error:  # whatever Ray says, it is one line
         raise ZcbenchError(f"cannot join the Ray cluster {asked}: {_in_a_line(error)}") from error
     try:

@@ -22,7 +22,8 @@ class Nodes:
             ZcbenchError: for a device that a cluster does not have, or that Ray chooses itself.
         """
         self._ray, self._machine = ray, machine
-        self.device = cluster_device(machine.device, sum(n.get("GPU", 0.0) for n in self.alive().values()))
+        gpus = sum(resources.get("GPU", 0.0) for resources in self.alive().values())
+        self.device = cluster_device(machine.device, gpus, fast=machine.fast)
         self.gpus = machine.gpus_per_worker if self.device == "cuda" else 0.0
 
     def alive(self) -> dict[str, Mapping[str, float]]:
@@ -49,16 +50,19 @@ def fitting(resources: Mapping[str, float], threads: int, gpus: float) -> int:
     return min(fit, there * math.floor(1 / gpus + 1e-9) if gpus <= 1 else math.floor(there / gpus))
 
 
-def cluster_device(asked: str, gpus: float) -> str:
+def cluster_device(asked: str, gpus: float, *, fast: bool = False) -> str:
     """Return the kind of device that workers compute on.
 
     Args:
         asked: ``auto``, ``cpu`` or ``cuda``.
         gpus: how many the cluster has.
+        fast: whether they are to be fast, see ``Machine``.
 
     Raises:
-        ZcbenchError: for another device, or one that the cluster does not have.
+        ZcbenchError: for another device, or one that the cluster does not have, or that cannot be fast.
     """
+    if fast and (asked == "cpu" or (asked == AUTO and not gpus)):
+        raise ZcbenchError("--fast is for a GPU: on a CPU it would change nothing, leave it out")
     if asked == AUTO:
         return "cuda" if gpus else "cpu"
     if asked.startswith("cuda:"):

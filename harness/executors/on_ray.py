@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -17,6 +17,7 @@ from zcbench.harness.executors.done import Conditions, Done, given_up, in_one_ch
 from zcbench.harness.executors.nodes import Nodes
 from zcbench.harness.executors.parcel import packed, sent
 from zcbench.harness.executors.processes import STARTS, check_portable
+from zcbench.harness.executors.ray_worker import identity
 from zcbench.harness.executors.retrying import WORKER_DIED, Chunk, Work
 from zcbench.harness.job import Job
 from zcbench.harness.machine import Machine
@@ -29,6 +30,9 @@ GONE_SECONDS = 60.0
 
 START_SECONDS = 600.0
 """So long it waits for the first worker on nodes that could hold one: others may use them."""
+
+WARN_SECONDS = 60.0
+"""After which it says so; starting a worker takes some seconds, and more on a slow disk."""
 
 
 @contextmanager
@@ -82,6 +86,7 @@ class _Crew:
         self._work = Work(len(candidates), chunk=conditions.chunk)
         self._positions = {metric.key: n for n, metric in enumerate(job.metrics)}
         self._workers: list[_Worker] = []
+        self._identity = identity()
         self._failed_starts = 0
         self._wanted = 0
         self._said = ""
@@ -128,7 +133,7 @@ class _Crew:
     def _start(self) -> _Worker:
         actor = self._kind.remote()
         settings = asdict(replace(self._machine, workers=self._wanted))
-        return _Worker(actor, actor.start.remote(ray_worker.identity(), self._parcel, settings))
+        return _Worker(actor, actor.start.remote(self._identity, self._parcel, settings))
 
     def _hand_out(self, worker: _Worker) -> None:
         worker.chunk = self._work.take(len(self._workers))
@@ -162,16 +167,10 @@ class _Crew:
         Raises:
             ZcbenchError: if its software differs from that of this process, or it cannot do the job.
         """
-        where = f"node {said['host']}"
         if theirs := said.get("identity"):
-            ours = ray_worker.identity()
-            name = next(name for name in ours if theirs.get(name) != ours[name])
-            raise ZcbenchError(
-                f"{where} has {name} {theirs.get(name, theirs.get('zcbench'))}, this machine has {ours[name]}: "
-                "scores would not be comparable; install the same versions on all machines"
-            )
+            raise ZcbenchError(difference(self._identity, theirs, said["host"]))
         if "refused" in said:
-            raise ZcbenchError(f"{where} cannot take part: {said['refused']}")
+            raise ZcbenchError(f"node {said['host']} cannot take part: {said['refused']}")
         worker.said, self._failed_starts = said, 0
         self._tell()
 
@@ -187,9 +186,8 @@ class _Crew:
                 ) from error
             return
         for n in self._work.died(worker.chunk, alone=self._is_its_own(error)):
-            reason = WORKER_DIED
-            if "memory" in str(error) and "OOM" in str(error) and "memory monitor" in str(error):
-                reason += " (out of memory)"
+            memory = isinstance(error, self._errors.OutOfMemoryError)
+            reason = f"{WORKER_DIED} (out of memory)" if memory else WORKER_DIED
             yield from in_one_chunk([given_up(self._job, self._candidates[n], reason)], worker.said["environment"])
 
     def _is_its_own(self, error: Exception) -> bool:
@@ -224,14 +222,16 @@ class _Crew:
             return
         patience = START_SECONDS if room else GONE_SECONDS
         needs = f"{self._machine.threads} CPU" + (f" and {self._nodes.gpus:g} GPU" if self._nodes.gpus else "")
-        missing = f"no node of the Ray cluster has {needs} for a worker{' left' if room else ''}"
+        missing = f"no node of the Ray cluster has {needs} for a worker"
+        if room:
+            missing = f"no Ray worker has begun yet, the {needs} that each needs may be in use by others"
         if now - self._heard_of_any > patience:
             raise ZcbenchError(
                 f"{missing}: gave up after {patience:.0f} s; what was written is kept, run the same command again"
             )
-        if not self._warned and now - self._heard_of_any > 2 * LOOK_SECONDS:
+        if not self._warned and now - self._heard_of_any > (WARN_SECONDS if room else 2 * LOOK_SECONDS):
             self._warned = True
-            self._conditions.notice(f"{missing}: waiting up to {patience:.0f} s for one")
+            self._conditions.notice(f"{missing}: waiting up to {patience:.0f} s")
 
     def _tell(self) -> None:
         """Say how many workers there are, whenever all that are wanted have begun."""
@@ -241,6 +241,15 @@ class _Crew:
         if text != self._said and len(begun) >= min(self._wanted, self._nodes.room()):
             self._said = text
             self._conditions.notice(text)
+
+
+def difference(ours: Mapping[str, str], theirs: Mapping[str, str], node: str) -> str:
+    """Say in which version a node differs from this machine."""
+    name = next((name for name in ours if name in theirs and theirs[name] != ours[name]), "zcbench")
+    return (
+        f"node {node} has {name} {theirs.get(name)}, this machine has {ours.get(name)}: scores would not be "
+        "comparable; install the same versions on all machines"
+    )
 
 
 def _in_a_line(error: BaseException) -> str:

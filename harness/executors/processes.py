@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import torch
 
@@ -93,7 +94,9 @@ class _Crew:
     def results(self) -> Iterator[Done]:
         """Give what is done until nothing is left, or the run was stopped and nothing is under way."""
         while self._employ():
-            ends = {end: worker for worker in self._workers for end in (worker.pipe, worker.process.sentinel)}
+            ends: dict[Any, _Worker] = {
+                end: worker for worker in self._workers for end in (worker.pipe, worker.process.sentinel)
+            }
             # Not for ever: a Ctrl-C is noticed between two waits.
             for worker in {id(ends[end]): ends[end] for end in wait(list(ends), timeout=1)}.values():
                 yield from self._heard(worker)

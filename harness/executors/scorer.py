@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -49,7 +49,7 @@ class Scorer:
             shared=self._shared,
         )  # fmt: skip
 
-    def every(self, candidates: Sequence[Candidate]) -> Iterator[Scored]:
+    def every(self, candidates: Sequence[Candidate]) -> Generator[Scored]:
         """Score candidates in their order; networks are built ahead, on CPU threads.
 
         But not beside code of somebody else's: what it sets for the whole program would reach the network being built.
