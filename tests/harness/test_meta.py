@@ -93,6 +93,7 @@ def spaces() -> dict[str, SearchSpace]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", sorted(benchmarks()))
 def test_no_space_brings_a_network_that_asks_for_a_number(name: str) -> None:
     """One architecture of every benchmark; metrics that have no value there say why, and none raises.
