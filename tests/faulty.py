@@ -21,7 +21,8 @@ SCORE = (
     "score", "--benchmark", "nasbench201", "--dataset", "digits", "--resolution", "8", "--batch-size", "8",
     "--metrics", METRICS, "--threads", "1",
 )  # fmt: skip
-CHUNK_ROWS = 8 * len(METRICS.split(","))
+CELL_ROWS = len(METRICS.split(","))
+CHUNK_ROWS = 8 * CELL_ROWS
 TAG = "ZCBENCH_TEST_RUN"
 """An environment variable by which every process is known that a run started, whoever its parent is by now."""
 
@@ -133,9 +134,13 @@ def arrange(moment: Moment, journal: Path) -> None:
 
 
 def program(setup: str = "") -> list[str]:
-    """The command line of zcbench in a process of its own, behind some lines of Python."""
-    head = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
-    return [sys.executable, "-c", f"{head}{setup}\nfrom zcbench.harness.cli import main; main()"]
+    """The command line of zcbench in a process of its own, behind some lines of Python.
+
+    It hears signals as in a terminal, also where the tests run in the background.
+    """
+    head = f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+    return [sys.executable, "-c", f"{head}{heard}{setup}\nfrom zcbench.harness.cli import main; main()"]
 
 
 def start(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from faulty import CHUNK_ROWS, SCORE, TESTS, Bits, Moment, bits, finished, left_behind, sound, start
+from faulty import CELL_ROWS, CHUNK_ROWS, SCORE, TESTS, Bits, Moment, bits, finished, left_behind, sound, start
 from scores import ENVIRONMENT, score
 
 from zcbench.harness.store import Store
@@ -41,7 +41,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Bits:
     path = tmp_path_factory.mktemp("undisturbed") / "s.sqlite"
     code, said = finished(start([*job(path), "--workers", "1"]))
     assert code == 0, said
-    assert sound(path) == CELLS * CHUNK_ROWS / 8
+    assert sound(path) == CELLS * CELL_ROWS
     return bits(path)
 
 
@@ -66,7 +66,7 @@ def struck(path: Path, moment: Moment, options: Sequence[object]) -> tuple[int, 
     if moment.stage != "start":  # that one notes nothing
         assert before + reported <= rows <= before + reported + CHUNK_ROWS
     assert rows >= before
-    assert rows % CHUNK_ROWS == 0
+    assert rows % CELL_ROWS == 0  # a chunk that a worker did not survive is done again in smaller ones
     assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}-wal", f"{path.name}-shm"}
     return code, said
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faulty import CHUNK_ROWS, SCORE, bits, finished, left_behind, sound, start, wait_until, written
+from faulty import CELL_ROWS, SCORE, bits, finished, left_behind, sound, start, wait_until, written
 
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
@@ -52,9 +52,18 @@ def at(candidate: int, *numbers: int) -> Callable[[int, int, bool], None]:
     return progress
 
 
+@contextmanager
+def handled(number: int, how: signal.Handlers) -> Iterator[None]:
+    before = signal.signal(number, how)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", ENDINGS)
 def test_a_request_to_end_finishes_the_chunk(tmp_path: Path, number: signal.Signals) -> None:
-    with endings_as_ctrl_c():
+    with handled(number, signal.SIG_DFL), endings_as_ctrl_c():
         summary = scored(tmp_path / "s", at(3, number))
     assert summary.interrupted
     assert sound(tmp_path / "s") == 4 * 2
@@ -63,18 +72,9 @@ def test_a_request_to_end_finishes_the_chunk(tmp_path: Path, number: signal.Sign
 
 @pytest.mark.parametrize("number", ENDINGS)
 def test_a_second_request_to_end_stops_at_once(tmp_path: Path, number: signal.Signals) -> None:
-    with pytest.raises(KeyboardInterrupt), endings_as_ctrl_c():
+    with handled(number, signal.SIG_DFL), pytest.raises(KeyboardInterrupt), endings_as_ctrl_c():
         scored(tmp_path / "s", at(3, number, number))
     assert sound(tmp_path / "s") == 2 * 2
-
-
-@contextmanager
-def handled(number: int, how: signal.Handlers) -> Iterator[None]:
-    before = signal.signal(number, how)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -192,8 +192,8 @@ def test_a_real_run_ends_in_order_on_request(path: Path, number: signal.Signals,
     assert code == 130
     assert "run the same command again to go on" in said
     assert "Traceback" not in said
-    assert 0 < sound(path) < 80 * CHUNK_ROWS / 8
-    assert sound(path) % CHUNK_ROWS == 0
+    assert 0 < sound(path) < 80 * CELL_ROWS
+    assert sound(path) % CELL_ROWS == 0
     assert left_behind(str(path)) == []
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -209,8 +209,8 @@ def test_a_signal_to_a_run_and_its_workers_ends_it_in_order(path: Path, number: 
     code, said = finished(process)
     assert code == 130, said
     assert "Traceback" not in said
-    assert 0 < sound(path) < 80 * CHUNK_ROWS / 8
-    assert sound(path) % CHUNK_ROWS == 0
+    assert 0 < sound(path) < 80 * CELL_ROWS
+    assert sound(path) % CELL_ROWS == 0
     assert left_behind(str(path)) == []
 
 
@@ -226,7 +226,7 @@ def test_ctrl_c_twice_on_a_real_run_stops_at_once(path: Path, workers: int) -> N
     code, said = finished(process, 30)
     assert code == 130
     assert "Traceback" not in said
-    assert sound(path) % CHUNK_ROWS == 0
+    assert sound(path) % CELL_ROWS == 0
     assert left_behind(str(path)) == []
 
 
@@ -238,7 +238,7 @@ def test_a_real_run_whose_standard_error_is_closed_goes_on(path: Path) -> None:
     process.stderr.readline()
     process.stderr.close()  # as head -1 does
     assert process.wait(timeout=400) == 0
-    assert sound(path) == 24 * CHUNK_ROWS / 8
+    assert sound(path) == 24 * CELL_ROWS
 
 
 @pytest.mark.slow
@@ -253,12 +253,12 @@ def test_a_machine_that_sleeps_goes_on(path: Path, workers: int) -> None:
     for one in everything:
         one.suspend()
     time.sleep(5)
-    assert sound(path) % CHUNK_ROWS == 0
+    assert sound(path) % CELL_ROWS == 0
     for one in everything:
         one.resume()
     code, said = finished(process)
     assert code == 0, said
-    assert sound(path) == 40 * CHUNK_ROWS / 8
+    assert sound(path) == 40 * CELL_ROWS
 
 
 @pytest.mark.slow
