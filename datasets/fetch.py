@@ -178,9 +178,12 @@ def _as_folder(origin: str) -> Path | None:
     scheme, separator, _ = origin.partition("://")
     if not separator:
         return Path(origin)
+    try:
+        parts = urllib.parse.urlsplit(origin)
+    except ValueError as error:  # http://[ for one
+        raise ZcbenchError(f'cannot fetch from "{origin}": it is no address ({error})') from error
     if scheme in ("http", "https"):
         return None
-    parts = urllib.parse.urlsplit(origin)
     if scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return Path(urllib.request.url2pathname(parts.path))
     raise ZcbenchError(

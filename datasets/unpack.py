@@ -17,6 +17,12 @@ Opener = Callable[[], IO[bytes] | None]
 
 CHUNK = 1 << 20
 
+MOST = 1 << 28
+"""Bytes that any archive may unpack to."""
+
+RATIO = 100
+"""Bytes beyond `MOST` that an archive may unpack to for each of its own: a bomb has a thousand and more."""
+
 
 def unpack(archive: Path, folder: Path, *, inside: str, progress: Callable[[int], object]) -> None:
     """Unpack one folder of an archive; it appears under its name when all of it is there.
@@ -32,7 +38,8 @@ def unpack(archive: Path, folder: Path, *, inside: str, progress: Callable[[int]
         progress: called with the number of bytes of each piece that was written.
 
     Raises:
-        UnsafeFileError: if a member is a link, a device, or would leave the folder.
+        UnsafeFileError: if a member is a link, a device, sparse, there twice, or would leave the folder, or unpacks to
+            far more than the archive can hold.
         ZcbenchError: if the archive is damaged, of another format or has no such folder.
     """
     if folder.exists():
@@ -51,24 +58,47 @@ def check(archive: Path) -> int:
     """Read an archive through, which checks the sums that zip and gzip files carry; return its number of files.
 
     Raises:
-        UnsafeFileError: if a member is a link, a device, or would leave its folder.
+        UnsafeFileError: as `unpack`.
         ZcbenchError: if it is damaged or of another format.
     """
-    return reading(str(archive), lambda: sum(_read(opener) for _, opener in _members(archive)))
+    left = _Left(archive)
+    return reading(str(archive), lambda: sum(_read(name, opener, left) for name, opener in _members(archive)))
 
 
-def _read(opener: Opener) -> int:
+class _Left:
+    """How many bytes an archive may still unpack to.
+
+    Args:
+        archive: the file.
+    """
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._most = self._left = MOST + RATIO * (archive.stat().st_size if archive.is_file() else 0)
+
+    def take(self, number: int, name: PurePosixPath) -> None:
+        """Count the bytes of a piece.
+
+        Raises:
+            UnsafeFileError: if they are too many in all.
+        """
+        self._left -= number
+        if self._left < 0:
+            raise _unsafe(self._archive, str(name), f"unpacks to more than {self._most:,} bytes with those before it")
+
+
+def _read(name: PurePosixPath, opener: Opener, left: _Left) -> int:
     stream = opener()
     if stream is None:
         return 0
     with stream:
-        while stream.read(CHUNK):
-            pass
+        while chunk := stream.read(CHUNK):
+            left.take(len(chunk), name)
     return 1
 
 
 def _extract(archive: Path, made: Path, inside: str, progress: Callable[[int], object]) -> int:
-    number = 0
+    number, left = 0, _Left(archive)
     for name, opener in _members(archive):
         if inside not in ("*", *name.parts[:1]):
             continue
@@ -80,6 +110,7 @@ def _extract(archive: Path, made: Path, inside: str, progress: Callable[[int], o
         target.parent.mkdir(parents=True, exist_ok=True)
         with stream, target.open("xb") as file:
             while chunk := stream.read(CHUNK):
+                left.take(len(chunk), name)
                 file.write(chunk)
                 progress(len(chunk))
         number += 1
@@ -87,20 +118,31 @@ def _extract(archive: Path, made: Path, inside: str, progress: Callable[[int], o
 
 
 def _members(archive: Path) -> Iterator[tuple[PurePosixPath, Opener]]:
-    """Yield every member with its checked name; a folder opens as None."""
+    """Yield every member, each file once, with its checked name; a folder opens as None."""
+    seen: set[PurePosixPath] = set()
+    for name, folder, opener in _entries(archive):
+        if name in seen and not folder:
+            raise _unsafe(archive, str(name), "is there twice")
+        seen.add(name)
+        yield name, opener
+
+
+def _entries(archive: Path) -> Iterator[tuple[PurePosixPath, bool, Opener]]:
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as content:
             for entry in content.infolist():
                 kind = stat.S_IFMT(entry.external_attr >> 16)
                 if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise _unsafe(archive, entry.filename, "is a link or a device")
-                yield _inner(archive, entry.filename), _zip_opener(content, entry)
+                yield _inner(archive, entry.filename), entry.is_dir(), _zip_opener(content, entry)
         return
     with tarfile.open(archive) as packed:
         for member in packed:
             if not (member.isfile() or member.isdir()):
                 raise _unsafe(archive, member.name, "is a link or a device")
-            yield _inner(archive, member.name), _tar_opener(packed, member)
+            if member.issparse():
+                raise _unsafe(archive, member.name, "is a sparse file")
+            yield _inner(archive, member.name), member.isdir(), _tar_opener(packed, member)
         stream = packed.fileobj
         if stream is not None:  # a tar that was cut between two members differs from a whole one by its end alone
             stream.seek(packed.offset)
@@ -125,4 +167,5 @@ def _inner(archive: Path, name: str) -> PurePosixPath:
 
 def _unsafe(archive: Path, name: str, why: str) -> UnsafeFileError:
     shown = name if name.isprintable() else ascii(name)
+    shown = shown if len(shown) <= 200 else shown[:197] + "..."
     return UnsafeFileError(f"refused to unpack {archive}: its member {shown} {why}")
