@@ -34,9 +34,9 @@ def one_line(text: str) -> str:
     the direction in which it is read.
     """
     words = " ".join(text.split())
-    if len(words) > LONGEST:
-        words = f"{words[: LONGEST // 2]} [...] {words[-LONGEST // 2 :]}"
-    return words if words.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    if not words.isprintable():
+        words = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    return words if len(words) <= LONGEST else f"{words[: LONGEST // 2]} [...] {words[-LONGEST // 2 :]}"
 
 
 def shown(text: str, longest: int = 60) -> str:

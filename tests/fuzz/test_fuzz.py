@@ -1,0 +1,35 @@
+"""At least 2,000 changed files of every format and 2,000 changed calls of every verb: one line each, and nothing else.
+
+The cases are seeded: case n of a format is the same everywhere. `ZCBENCH_FUZZ_CASES` takes another number of them.
+"""
+
+import os
+
+import pytest
+from fuzz.commands import COMMANDS
+from fuzz.formats import FORMATS
+from fuzz.fuzzing import run
+
+CASES = int(os.environ.get("ZCBENCH_FUZZ_CASES", "2000"))
+
+
+def found(kind: str, name: str) -> None:
+    result = run(kind, name, CASES)
+    print(f"{name}: {result.cases} cases, {result.accepted} without an error, {len(result.lines)} different lines")
+    assert result.cases == CASES
+    assert not result.faults, "\n".join(result.faults.values())
+    assert len(result.lines) > 1  # neither all refused for one reason nor all accepted
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_changed_file_does_more_than_one_line(name: str) -> None:
+    found("formats", name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_changed_call_does_more_than_one_line(name: str) -> None:
+    found("commands", name)

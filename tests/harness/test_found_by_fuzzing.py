@@ -1,0 +1,110 @@
+"""What changed files and options once did beyond one line; the search for more is `tests/fuzz`."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from scores import ENVIRONMENT, recipe, score
+from verbs import command
+
+from zcbench.datasets import download, manifest
+from zcbench.harness.errors import LONGEST, ZcbenchError, one_line, shown, unknown
+from zcbench.harness.options import configured
+from zcbench.harness.store import Store
+from zcbench.harness.types import Recipe
+from zcbench.reports import citations
+
+
+def test_a_line_has_nothing_that_a_terminal_obeys_and_an_end() -> None:
+    assert one_line("a\n  b\tc") == "a b c"
+    assert one_line("x\x1b[2J\u202e\ud800y") == r"x\x1b[2J\u202e\ud800y"
+    assert one_line("é 😀") == "é 😀"
+    long = one_line("a" * 9_000 + "\x00" * 9_000 + "the end")
+    assert len(long) < LONGEST + 10
+    assert long.endswith("the end")
+    assert shown("x" * 100, 20) == repr("x" * 17 + "...")
+    assert len(str(unknown("metric", "x" * 9_000, ["snip"]))) < 400
+
+
+def test_the_command_line_writes_out_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("score", "--dataset", "\x1b[2J\u202e", "--sample", "1") == 2
+    assert r"\x1b[2J\u202e" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("transfer", "--store", "a\0b"), ("export", "--store", "s", "--out", "a\0")])
+def test_a_path_with_a_zero_byte_is_refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*arguments) == 2
+    assert "a path has no zero byte" in capsys.readouterr().err
+
+
+def test_an_address_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("data", "fetch", "nasbench101", "--to", str(tmp_path), "--from", "http://[") == 2
+    assert 'cannot fetch from "http://[": it is no address' in capsys.readouterr().err
+
+
+OTHERS = [("network", 5), ("batch_size", "8"), ("init_seed", 1.0), ("resolution", None), ("labels", True), ("new", 1)]
+
+
+@pytest.mark.parametrize(("name", "value"), OTHERS)
+def test_a_stored_recipe_of_other_types_is_one_line(name: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path) as made:
+        made.append([score("a")], ENVIRONMENT)
+    text = json.dumps(json.loads(recipe().to_json()) | {name: value})
+    with pytest.raises(TypeError):
+        Recipe.from_json(text)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE recipes SET recipe = ?", (text,))
+    connection.commit()
+    connection.close()
+    with Store(path, create=False) as opened, pytest.raises(ZcbenchError, match="is damaged"):
+        opened.frame()
+
+
+def test_a_number_that_no_table_has_room_for_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path) as made:
+        made.append([score("a")], ENVIRONMENT)
+    connection = sqlite3.connect(path)
+    text = json.dumps(json.loads(recipe().to_json()) | {"init_seed": 10**30})
+    connection.execute("UPDATE recipes SET recipe = ?", (text,))
+    connection.commit()
+    connection.close()
+    with Store(path, create=False) as opened, pytest.raises(ZcbenchError, match="is damaged"):
+        opened.frame()
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"x = " + b"9" * 5_000, b"[files]", b"files = 1", b'title = "x"'])
+def test_a_damaged_manifest_is_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(ZcbenchError, match="is damaged"):
+        manifest._read(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"", b"columns = 1", b"= 1"])
+def test_a_damaged_table_of_a_publication_is_one_line(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(ZcbenchError, match="is damaged"):
+        citations._read(path)
+
+
+@pytest.mark.parametrize("change", [{"etag": 5}, {"modified": None}, {"total": "9"}, {"total": 1.5}, {"url": []}])
+def test_a_damaged_note_of_a_download_begins_anew(change: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "x.part").write_bytes(b"abc")
+    file = manifest.OfficialFile(name="x", kind="file", page="p", licence="l")
+    one = download.ResumableDownload(file=file, part=tmp_path / "x.part")
+    note = {"url": "u", "etag": '"a"', "modified": "", "total": 9}
+    (tmp_path / "x.part.json").write_text(json.dumps(note))
+    assert one._known("u") is not None
+    (tmp_path / "x.part.json").write_text(json.dumps(note | change))
+    assert one._known("u") is None
+
+
+def test_a_count_of_thousands_of_digits_is_refused() -> None:
+    from zcbench.datasets.registry import benchmark
+
+    with pytest.raises(ZcbenchError, match="is a whole number of 1 or more"):
+        configured(benchmark("darts").space, {"channels": "9" * 5_000})
