@@ -13,6 +13,7 @@ from disks import Disk
 from faulty import TESTS
 from verbs import command
 
+from zcbench.datasets.nasbench201 import analog
 from zcbench.harness import replace
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.replace import replacing, write_text
@@ -98,6 +99,7 @@ def test_a_full_disk_keeps_the_old_file(small_disk: MakeDisk, name: str) -> None
 KILLED = """
 import os, signal
 from pathlib import Path
+from zcbench.datasets.nasbench201 import analog
 from zcbench.harness import replace
 path, moment = Path(sys.argv[1]), sys.argv[2]
 def die(*_, **__):
@@ -199,6 +201,22 @@ def test_a_verb_on_a_full_disk_is_one_line_and_keeps_the_old_files(
     command(*arguments)  # some refuse to write over a file, and a merge finds nothing new
     assert contents(out) == before
     disk.empty()
+
+
+def test_a_conversion_on_a_full_disk_is_one_line_and_keeps_the_old_table(
+    small_disk: MakeDisk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk, given = small_disk(4_000), tmp_path / "given.parquet"
+    analog.read(None).write(given)
+    out = disk.folder / "nasbench201.parquet"
+    assert command("data", "convert", "nasbench201", str(given), "--out", str(out)) == 0
+    before = contents(disk.folder)
+    disk.fill()
+    capsys.readouterr()
+    assert command("data", "convert", "nasbench201", str(given), "--out", str(out)) == 2
+    assert "No space left on device" in capsys.readouterr().err.strip().splitlines()[-1]
+    disk.empty()
+    assert contents(disk.folder) == before
 
 
 def contents(folder: Path) -> dict[str, bytes]:
