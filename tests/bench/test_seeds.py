@@ -28,7 +28,7 @@ CASES = [
     ("nasbench201", 4, 32, 32, 1), ("nasbench201", 4, 8, 32, 1), ("nasbench201", 4, 1, 32, 1),
     ("nasbench201", 2, 8, 8, 1), ("nasbench201", 4, 8, 8, 1), ("nasbench201", 8, 8, 8, 1),
     ("nasbench301", 4, 8, 8, 1), ("nasbench101", 2, 8, 32, 1), ("transnasbench101_macro", 4, 8, 8, 1),
-    ("nasbench201", 4, 8, 32, 2), ("nasbench201", 4, 8, 8, 2),
+    ("nasbench201", 4, 8, 32, 2),
 ]  # fmt: skip
 """Space, seeds, images, their side, threads."""
 
