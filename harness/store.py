@@ -13,7 +13,7 @@ from typing import Self
 
 import pandas as pd
 
-from zcbench.harness import evaluated, store_file
+from zcbench.harness import evaluated, store_file, store_place
 from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
 from zcbench.harness.errors import ZcbenchError
@@ -97,14 +97,14 @@ class Store:
         """
         store_file.check_path(path, create=create)
         self.path = path
-        self._place: store_file.Place | None = None
+        self._place: store_place.Place | None = None
         with explained(path):
             self._connection = store_file.connect(path, writable=create)
             try:
                 self._prepare(create=create)
                 if create:  # only now: the file of another program must not be changed
                     store_file.use_wal(self._connection)
-                    self._place = store_file.Place.of(path)
+                    self._place = store_place.Place.of(path)
             except BaseException:
                 self._connection.close()
                 raise
@@ -123,7 +123,7 @@ class Store:
     def _check_place(self) -> None:
         if (before := self._place) is not None:
             self._place = None  # what is wrong is said once
-            self._place = store_file.still_there(self._connection, self.path, before)
+            self._place = store_place.still_there(self._connection, self.path, before)
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zcbench.harness import evaluated, store_file
+from zcbench.harness import evaluated, store_file, store_place
 from zcbench.harness.described import Described
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store import Store
@@ -82,9 +82,9 @@ def merge(target: Store, sources: Sequence[Path], *, keep_first: bool = False) -
         MissingFileError: if a store is not there.
         ZcbenchError: for a row that differs, scores by other code, or a file that is no store.
     """
-    place = store_file.Place.of(target.path)
+    place = store_place.Place.of(target.path)
     for path in sources:
-        if place is not None and place.same(store_file.Place.of(path)):
+        if place is not None and place.same(store_place.Place.of(path)):
             raise ZcbenchError(f"{path} is the store that is merged into: name it once")
     merged: list[Merged] = []
     with target.transaction():
