@@ -52,7 +52,8 @@ def run(kind: str, name: str, count: int, *, first: int = 0) -> Found:
 def _one_worker(kind: str, name: str, at: int, end: int, folder: Path, found: Found) -> int:
     """Run one process until it is done or has to be ended; return the next case."""
     command = [sys.executable, str(WORKER), kind, name, str(at), str(end - at), str(folder)]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "100"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "100",
+                   "TMPDIR": str(folder.parent)}  # fmt: skip
     for other in ("ZCBENCH_DATA", "ZCBENCH_DEBUG", "GITHUB_STEP_SUMMARY"):
         environment.pop(other, None)
     with tempfile.TemporaryFile() as errors:
