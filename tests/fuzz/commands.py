@@ -198,7 +198,7 @@ def _files(place: Path) -> None:
     )  # fmt: skip
     with Store(place / "s.sqlite") as store:
         runner.run(job, store)
-    import pooch  # noqa: F401 - looks at the sockets of the machine when it is imported
+    import urllib3  # noqa: F401 - which pooch uses, and which tries a socket of the machine when it is imported
     import pyarrow as pa
     import pyarrow.parquet as pq
     from gated import measured
