@@ -132,7 +132,7 @@ def test_no_verb_shows_the_help_and_is_an_error(run: Run) -> None:
 
 
 def test_version(run: Run) -> None:
-    assert run("--version") == (0, "zcbench, version 0.4.0\n", "")
+    assert run("--version") == (0, "zcbench, version 0.5.0\n", "")
 
 
 @pytest.mark.parametrize("kind", ["metrics", "groups", "benchmarks", "datasets", "inits"])
