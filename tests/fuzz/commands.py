@@ -198,9 +198,9 @@ def _files(place: Path) -> None:
     )  # fmt: skip
     with Store(place / "s.sqlite") as store:
         runner.run(job, store)
-    import urllib3  # noqa: F401 - which pooch uses, and which tries a socket of the machine when it is imported
     import pyarrow as pa
     import pyarrow.parquet as pq
+    import urllib3  # noqa: F401 - which pooch uses, and which tries a socket of the machine when it is imported
     from gated import measured
     from shared_results import result
 
