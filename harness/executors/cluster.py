@@ -22,6 +22,9 @@ LOCAL = "local"
 CONNECT_SECONDS = 5.0
 """An address that does not answer within it is no cluster: Ray itself would try for two minutes."""
 
+LEAVE_SECONDS = 20.0
+"""So long it takes leave of a cluster; one that was started here is ended meanwhile."""
+
 STORE_BYTES = 100_000_000
 """Object store of a cluster that is started here: it holds one job."""
 
@@ -85,7 +88,10 @@ def connected(machine: Machine) -> Iterator[Any]:
     try:
         yield ray
     finally:
-        ray.shutdown()
+        # Without the head of the cluster Ray would wait for it.
+        leaving = threading.Thread(target=ray.shutdown, daemon=True)
+        leaving.start()
+        leaving.join(LEAVE_SECONDS)
 
 
 def answers(address: str, seconds: float = CONNECT_SECONDS) -> bool:

@@ -88,7 +88,7 @@ class _Crew:
         self._workers: list[_Worker] = []
         self._identity = identity()
         self._failed_starts = 0
-        self._wanted = 0
+        self._wanted = self._room = 0
         self._said = ""
         self._looked = self._heard_of_any = self._heard_of_head = time.monotonic()
         self._warned = False
@@ -124,7 +124,8 @@ class _Crew:
             if worker.pending is None and not stopped:
                 self._hand_out(worker)
         missing = 0 if stopped else min(self._wanted, self._work.left + self._busy()) - len(self._workers)
-        self._workers += [self._start() for _ in range(missing)]
+        if missing > 0 and self._head_answers():  # without it Ray would wait, and this process with it
+            self._workers += [self._start() for _ in range(missing)]
         return self._busy() > 0 or (not stopped and self._work.left > 0)
 
     def _busy(self) -> int:
@@ -201,6 +202,9 @@ class _Crew:
         with suppress(Exception):  # it may be dead, or the cluster gone
             self._ray.kill(worker.actor, no_restart=True)
 
+    def _head_answers(self) -> bool:
+        return answers(self._ray.get_runtime_context().gcs_address, 2.0)
+
     def _look(self) -> None:
         """Look at the cluster: how many workers are wanted now, and whether there is still anybody to do the work.
 
@@ -208,14 +212,15 @@ class _Crew:
             ZcbenchError: if the cluster is gone, or nobody has begun for too long.
         """
         now = self._looked = time.monotonic()
-        if answers(self._ray.get_runtime_context().gcs_address):
+        if self._head_answers():
             self._heard_of_head = now
+            self._room = self._nodes.room()
         elif now - self._heard_of_head > GONE_SECONDS:
             raise ZcbenchError(
                 f"the head of the Ray cluster has not answered for {GONE_SECONDS:.0f} s; what was written is kept: run "
                 "the same command again when the cluster is back"
             )
-        room = self._nodes.room()
+        room = self._room
         self._wanted = useful_workers(self._machine.workers or max(1, room), len(self._candidates))
         if room and any(worker.said for worker in self._workers):
             self._heard_of_any, self._warned = now, False
@@ -238,7 +243,7 @@ class _Crew:
         begun = [worker for worker in self._workers if worker.said]
         nodes = len({worker.said["node"] for worker in begun})
         text = f"{len(begun)} Ray worker{'s' * (len(begun) != 1)} on {nodes} node{'s' * (nodes != 1)}"
-        if text != self._said and len(begun) >= min(self._wanted, self._nodes.room()):
+        if text != self._said and len(begun) >= min(self._wanted, self._room):
             self._said = text
             self._conditions.notice(text)
 
