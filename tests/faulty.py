@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ class Moment:
         stage: ``start`` (so long after the process began), ``building`` (after it knew what is missing), ``scoring``
             (after a chunk was written), ``begin``, ``rows``, ``commit``, ``log`` (within a transaction: before its
             rows, behind them, during the commit, while the log is emptied), ``shutdown`` (after an interrupted run
-            has written its last chunk), ``worker`` (one of the processes that score, after a chunk was written).
+            has written its last chunk), ``worker``, ``daemon`` (one of the processes that score, or Ray's own that
+            watches them, after a chunk was written).
         chunk: how many chunks are written before.
         seconds: how long after that.
     """
@@ -69,16 +70,23 @@ def kill(seconds: float = 0.0, victim: Callable[[], int] = os.getpid) -> None:
 
 def a_worker() -> int:
     """A process that scores for this one, on this machine or below a cluster that it started."""
+    return below("spawn_main", "ray::RayWorker")
+
+
+def a_daemon() -> int:
+    """The process of Ray that starts and watches the workers of this machine."""
+    return below("raylet/raylet")
+
+
+def below(*names: str) -> int:
+    """A process below this one with one of these names in its command line; waits until there is one."""
     import psutil
 
     while True:
-        found = [
-            process.pid
-            for process in psutil.Process().children(recursive=True)
-            if any("spawn_main" in word or word.startswith("ray::") for word in process.cmdline())
-        ]
-        if found:
-            return found[0]
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if any(name in " ".join(process.cmdline()[:3]) for name in names):
+                    return int(process.pid)
         time.sleep(0.01)
 
 
@@ -100,6 +108,8 @@ def arrange(moment: Moment, journal: Path) -> None:
             kill(moment.seconds)
         if begun == moment.chunk and moment.stage == "worker":
             kill(moment.seconds, a_worker)
+        if begun == moment.chunk and moment.stage == "daemon":
+            kill(moment.seconds, a_daemon)
         if begun == moment.chunk and moment.stage == "shutdown":
             signal.raise_signal(signal.SIGINT)  # the run ends behind its next chunk
         if begun == moment.chunk + 1 and moment.stage == "shutdown":

@@ -84,13 +84,14 @@ def killed_again_and_again(
     for n, moment in enumerate(drawn):
         if done == kills:
             break
-        options = executors[n % len(executors)] if moment.stage != "worker" else executors[-1]
+        others = moment.stage in ("worker", "daemon")  # are killed, not the run itself
+        options = executors[-1] if others else executors[n % len(executors)]
         code, said = struck(path, moment, options)
         there = bits(path) if path.exists() else {}
         assert there.items() <= undisturbed.items()
         assert "Traceback" not in said
-        assert code in ((-signal.SIGKILL, 0, 130) if moment.stage != "worker" else (0, 2)), said
-        done += code == -signal.SIGKILL or moment.stage == "worker"
+        assert code in ((0, 2) if others else (0, 130, -signal.SIGKILL)) or moment.stage == "daemon", said
+        done += others or code == -signal.SIGKILL
         if len(there) == len(undisturbed):
             rounds += 1
             path = folder / str(rounds) / "s.sqlite"
@@ -115,7 +116,8 @@ def test_fifty_kills_of_local_runs(tmp_path: Path, undisturbed: Bits) -> None:
 def test_twenty_kills_of_runs_on_ray(tmp_path: Path, undisturbed: Bits) -> None:
     pytest.importorskip("ray")
     executors = (("--executor", "ray", "--workers", "2"),)
-    assert killed_again_and_again(tmp_path, 20, moments(STAGES, SEED + 1), executors, undisturbed) >= 2
+    drawn = moments(STAGES | {"daemon": 4}, SEED + 1)
+    assert killed_again_and_again(tmp_path, 20, drawn, executors, undisturbed) >= 2
 
 
 WITHIN = """
