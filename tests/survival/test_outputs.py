@@ -169,11 +169,11 @@ VERBS = {
     "export of Parquet": ("export", "--store", "STORE", "--out", "OUT/scores.parquet"),
     "merge": ("merge", "OUT/all.sqlite", "STORE"),
     "analyse": ("analyse", "--store", "STORE", "--out", "OUT/analysis"),
-    "new": ("new", "metric", "mine", "--to", "OUT"),
+    "new": ("new", "metric", "mine", "--out", "OUT"),
     "report": ("report", "--store", "STORE", "--out", "OUT/report"),
     "results": ("results", "--store", "STORE", "--by", "somebody", "--out", "OUT/results"),
     "compare": ("compare", "layers", "--stored", "--store", "STORE", "--stability", "0", "--out", "OUT/compare"),
-    "gate": ("gate", "params", "--record", "OUT/baseline.json", "--benchmark", "nasbench201", "--sample", "4"),
+    "gate": ("gate", "--baseline", "OUT/baseline.json", "--record", *CELLS, "--sample", "12"),
 }
 SLOW = {"report", "results", "compare", "gate", "new"}
 
