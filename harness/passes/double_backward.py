@@ -30,10 +30,21 @@ _norm_backward = torch.ops.aten._batch_norm_impl_index_backward.default
 
 ALL = (True, True, True)
 
+_alias = torch.ops.aten.alias.default
+
+
+def alias(tensor: Tensor) -> Tensor:
+    """Return the same tensor as another node of the graph.
+
+    Unlike a view it keeps the strides of dimensions of size 1, by which PyTorch chooses kernels with other last bits.
+    """
+    same: Tensor = _alias(tensor)
+    return same
+
 
 def inside(leaf: Tensor) -> Tensor:
     """Return a tensor to differentiate by: a node cannot ask whether the gradient of a leaf is wanted."""
-    return leaf.view_as(leaf)
+    return alias(leaf)
 
 
 def _asked(ctx: Any, *inputs: object) -> list[bool]:
@@ -59,7 +70,7 @@ class Scaled(Function):
     def forward(ctx: Any, weight: Tensor, scale: Tensor) -> Tensor:
         """Return the weights."""
         ctx.save_for_backward(weight, scale)
-        return weight.view_as(weight)
+        return alias(weight)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:

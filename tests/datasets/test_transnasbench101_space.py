@@ -192,17 +192,17 @@ def test_the_tasks_are_those_of_the_benchmark():
     assert TASKS["room_layout"] == Task("room_layout", Loss.MEAN_SQUARED, 9)
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda b: b.name)
-def test_every_task_has_a_ground_truth_of_every_architecture(data_folder, monkeypatch, benchmark):
+@pytest.mark.parametrize("chosen", BENCHMARKS, ids=lambda b: b.name)
+def test_every_task_has_a_ground_truth_of_every_architecture(data_folder, monkeypatch, chosen):
     monkeypatch.setenv("ZCBENCH_DATA", str(data_folder))
-    table = benchmark.truth()
+    table = chosen.truth()
     measured = {"room_layout": "negative_loss", "normal": "ssim", "autoencoder": "ssim"}
-    assert benchmark.datasets == tuple(TASKS)
+    assert chosen.datasets == tuple(TASKS)
     for task in TASKS:
         target = table.select(
-            task, metric=measured.get(task, "accuracy"), split=benchmark.default_split,
-            default_sources=benchmark.default_sources,
+            task, metric=measured.get(task, "accuracy"), split=chosen.default_split,
+            default_sources=chosen.default_sources,
         )  # fmt: skip
-        assert len(target.mean) == len(benchmark.space)
+        assert len(target.mean) == len(chosen.space)
         assert (target.source, target.split, target.seeds) == ("naslib", "valid", "one training run")
         assert ("squared error" in target.describe()) == (task == "room_layout")

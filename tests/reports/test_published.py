@@ -399,14 +399,14 @@ def test_every_column_of_the_suite_can_be_asked_for():
     assert splits == {(b, "test" if b == "nasbench201" else "valid") for b in wanted}
 
 
-@pytest.mark.parametrize("benchmark", ["transnasbench101_micro", "transnasbench101_macro"])
-def test_a_task_is_found_by_its_own_measure(benchmark):
+@pytest.mark.parametrize("name", ["transnasbench101_micro", "transnasbench101_macro"])
+def test_a_task_is_found_by_its_own_measure(name):
     def of_suite(target):
-        return [r for r in requests(benchmark, target) if r.published == "nas_bench_suite_zero"]
+        return [r for r in requests(name, target) if r.published == "nas_bench_suite_zero"]
 
     assert of_suite("autoencoder/ssim") == of_suite("autoencoder")
     assert of_suite("room_layout/negative_loss") == of_suite("room_layout")
-    assert requests(benchmark, "room_layout/ssim") == requests("nasbench201", "cifar10/edgegpu_latency") == []
+    assert requests(name, "room_layout/ssim") == requests("nasbench201", "cifar10/edgegpu_latency") == []
     (request,) = of_suite("normal")
     assert request.truths == (PublishedTruth("naslib", "normal", None, "valid", "ssim"),)
 
@@ -421,13 +421,13 @@ def test_a_truth_on_the_published_split_is_no_difference(make_table):
 
 
 @pytest.mark.parametrize(
-    ("table", "benchmark", "tasks"),
+    ("table", "name", "tasks"),
     [("nasbench101", "nasbench101", None), ("nasbench301_surrogate", "nasbench301", None),
      ("transnasbench101_micro", "transnasbench101_micro", 7), ("transnasbench101_macro", "transnasbench101_macro", 7)],
 )  # fmt: skip
-def test_the_named_truths_are_in_the_tables(table, benchmark, tasks, data_folder):
+def test_the_named_truths_are_in_the_tables(table, name, tasks, data_folder):
     frame = pd.read_parquet(data_folder / f"{table}.parquet")
-    columns = [c for c in published()["nas_bench_suite_zero"].columns.values() if c.benchmark == benchmark]
+    columns = [c for c in published()["nas_bench_suite_zero"].columns.values() if c.benchmark == name]
     assert len(columns) == (tasks or 1)
     for column in columns:
         (truth,) = column.truths
