@@ -1,5 +1,8 @@
 """Runs on Ray clusters of this machine; only for tests that have looked whether Ray is installed."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from zcbench.harness.store import Store
 from zcbench.harness.types import Score
 
 the_package()
-from ray.cluster_utils import Cluster as Cluster  # noqa: E402 - only after Ray was told to be quiet
+from ray import cluster_utils  # noqa: E402 - only after Ray was told to be quiet
 
 SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000}
 """A node with one processor."""
@@ -27,8 +30,20 @@ def job(metrics: list[Metric], number: int = 12) -> Job:
     return Job("nasbench201", space, space.sample(number, 0), metrics, batch, initialisation("pytorch"), 1)
 
 
-def on(cluster: Any, **more: Any) -> Machine:
-    return Machine(**{"executor": "ray", "address": cluster.address, "workers": 2, **more})
+@contextmanager
+def cluster(**head: Any) -> Iterator[Any]:
+    """A cluster of one node, its head; afterwards other tests of this process have their handler of SIGTERM back."""
+    before = signal.getsignal(signal.SIGTERM)
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False, **head})
+    try:
+        yield made
+    finally:
+        made.shutdown()
+        signal.signal(signal.SIGTERM, before)
+
+
+def on(there: Any, **more: Any) -> Machine:
+    return Machine(**{"executor": "ray", "address": there.address, "workers": 2, **more})
 
 
 def score(

@@ -27,7 +27,8 @@ from zcbench.harness.store import Store
 
 PERIOD = 0.05
 
-network.CELLS_PER_STAGE = 1  # also in workers, which import this file under another name
+if __name__ in ("__main__", "__mp_main__"):  # the run and its workers, not whoever imports this file
+    network.CELLS_PER_STAGE = 1
 
 
 def peak(process: int | str = "self") -> int:

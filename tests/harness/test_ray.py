@@ -32,7 +32,8 @@ from zcbench.harness.types import Outcome
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install zcbench[ray]")
 psutil = pytest.importorskip("psutil", reason="psutil, of the extra zcbench[test], is not installed")
-from raying import SMALL, Cluster, job, on, rows, score  # noqa: E402
+import raying  # noqa: E402
+from raying import SMALL, job, on, rows, score  # noqa: E402
 
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(180)]
 
@@ -40,13 +41,10 @@ pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes with one processor each."""
-    made = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
-    try:
+    with raying.cluster() as made:
         made.add_node(**SMALL)
         made.wait_for_nodes()
         yield made
-    finally:
-        made.shutdown()
 
 
 def environments(path: Path) -> list[dict[str, str]]:

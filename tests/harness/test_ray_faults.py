@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install zcbench[ray]")
 psutil = pytest.importorskip("psutil", reason="psutil, of the extra zcbench[test], is not installed")
+import raying  # noqa: E402
 from poisonous import deadly  # noqa: E402
-from raying import SMALL, Cluster, job, on, rows, score  # noqa: E402
+from raying import SMALL, job, on, rows, score  # noqa: E402
 
 from zcbench.harness.errors import ZcbenchError  # noqa: E402
 from zcbench.harness.executors import on_ray  # noqa: E402
@@ -24,11 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.time
 @pytest.fixture
 def head() -> Iterator[Any]:
     """A head without a processor, to which tests add nodes."""
-    made = Cluster(initialize_head=True, head_node_args={**SMALL, "num_cpus": 0, "include_dashboard": False})
-    try:
+    with raying.cluster(num_cpus=0) as made:
         yield made
-    finally:
-        made.shutdown()
 
 
 @pytest.fixture
@@ -113,13 +111,10 @@ def test_a_worker_that_the_memory_monitor_kills_died_for_want_of_memory(
         pytest.skip("too little memory is free")
     monkeypatch.setenv("RAY_memory_usage_threshold", str((memory.total - memory.available + allowed) / memory.total))
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
-    made = Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False})
-    try:
+    with raying.cluster() as made:
         eat = f"hoard = bytearray(b'x') * {eaten}; time.sleep(30)"
         what = job([deadly(tmp_path, job([], 4), poisonous=1, end=eat)], 4)
         summary, _ = score(tmp_path / "ray", what, on(made, workers=1))
-    finally:
-        made.shutdown()
     assert summary.outcomes == {Outcome.OK: 3, Outcome.UNDEFINED: 0, Outcome.FAILED: 1}
     (failed,) = (s for s in rows(tmp_path / "ray") if s.outcome is Outcome.FAILED)
     assert (failed.architecture, failed.reason) == (what.architectures[1].id, "worker died (out of memory)")
