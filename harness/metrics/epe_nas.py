@@ -16,7 +16,9 @@ FEW_CLASSES = 100
     cite="Lopes, Alirezazadeh, Alexandre: EPE-NAS, ICANN 2021, arXiv:2102.08099; as in NASLib",
     caveats="Says something only if some class (two, beyond 100 classes) has two images in the mini-batch: "
     "otherwise it is a constant, and undefined here. For more than 100 classes the published code uses "
-    "another formula, so values are not comparable across that line.",
+    "another formula, so values are not comparable across that line. Where training-mode batch norm stands right "
+    "before the pooling and the linear head, as in TransNAS-Bench-101, the sum of the logits does not depend on the "
+    "images: the score is rounding there.",
     higher_is_better=True,
     correlation=InputGradientCorrelation(),
     labels=Labels(),

@@ -15,7 +15,8 @@ K = 1e-5
     cite="Mellor, Turner, Storkey, Crowley: Neural Architecture Search without Training, first version, "
     "arXiv:2006.04647v1; as in Abdelfattah et al., ICLR 2021, arXiv:2101.08134",
     caveats="Dominated by 1/(λ+k) of eigenvalues near zero. Batch norm in training mode couples the images. "
-    "Also called jacob_cov.",
+    "Also called jacob_cov. Where training-mode batch norm stands right before the pooling and the linear "
+    "head, as in TransNAS-Bench-101, the sum of the logits does not depend on the images: the score is rounding there.",
     higher_is_better=True,
     correlation=InputGradientCorrelation(),
 )
