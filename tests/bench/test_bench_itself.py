@@ -191,8 +191,11 @@ def test_the_cells_for_scaling_cost_the_same():
 
 
 def test_memory_is_that_of_this_process():
-    held = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    program = "print(flush=True); input()"
+    held = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert held.stdout is not None
+        held.stdout.readline()  # until then it may not be Python yet
         assert held.pid in children()
         assert 1e6 < peak(held.pid) < peak()
     finally:
