@@ -84,7 +84,8 @@ def connected(machine: Machine) -> Iterator[Any]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ending)  # Ray would leave at once, where a run finishes its chunks
     except Exception as error:  # whatever Ray says, it is one line
-        raise ZcbenchError(f"cannot join the Ray cluster {asked}: {_in_a_line(error)}") from error
+        hint = "" if "RAY_AUTH_MODE" in os.environ else "; if it asks for a token, set RAY_AUTH_MODE=token here too"
+        raise ZcbenchError(f"cannot join the Ray cluster {asked}: {_in_a_line(error)}{hint}") from error
     try:
         yield ray
     finally:

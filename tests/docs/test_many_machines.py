@@ -56,7 +56,8 @@ def stand_ins(folder: Path) -> dict[str, str]:
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     path = f"{folder}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "SLURM_JOB_NODELIST": "one,two", "SLURM_CPUS_PER_TASK": "1"}
+    return {**os.environ, "PATH": path, "RAY_AUTH_MODE": "disabled", "SLURM_JOB_NODELIST": "one,two",
+            "SLURM_CPUS_PER_TASK": "1", "HOME": str(folder)}  # fmt: skip
 
 
 @pytest.mark.slow
