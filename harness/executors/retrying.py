@@ -55,10 +55,6 @@ class Work:
         self._next += min(self._chunk, math.ceil((self._end - start) / (2 * max(1, workers))))
         return tuple(range(start, self._next))
 
-    def give_back(self, chunk: Chunk) -> None:
-        """Take back what nobody has begun."""
-        self._again.appendleft(chunk)
-
     def died(self, chunk: Chunk, *, alone: bool = False) -> Chunk:
         """Take note that a worker died under a chunk.
 
