@@ -260,6 +260,6 @@ def test_it_is_right_on_a_small_network_of_every_space(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(benchmarks()))
 def test_it_is_right_on_whole_networks_of_every_space(name: str) -> None:
-    """Also with auxiliary head and drop-path of DARTS, and for every form of output and loss of a task."""
+    """Also with the auxiliary head of DARTS, and for every form of output and loss of a task."""
     for space in kinds(name, {}):
         on_space(space, count=1, side=32, size=3)
