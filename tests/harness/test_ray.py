@@ -83,8 +83,10 @@ def test_an_architecture_that_kills_its_worker_has_failed_and_the_run_goes_on(tm
 
 def test_a_killed_worker_and_a_lost_node_cost_no_row(tmp_path: Path, cluster: Any) -> None:
     metric = deadly(tmp_path, job([]), seconds=0.25)
+    # While the run goes on: a worker that waited for its next chunk would lose nothing.
+    killer = threading.Thread(target=lambda: os.kill(beginner(tmp_path), signal.SIGKILL))
     fate: list[Callable[[], object]] = [
-        lambda: os.kill(calls(tmp_path)[-1], signal.SIGKILL),
+        killer.start,
         lambda: cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False),
     ]
 
@@ -98,10 +100,18 @@ def test_a_killed_worker_and_a_lost_node_cost_no_row(tmp_path: Path, cluster: An
         cluster.add_node(**SMALL)
         cluster.wait_for_nodes()
     assert not fate
+    killer.join()
     assert "2 Ray workers on 2 nodes" in said
     assert summary.outcomes == {Outcome.OK: 20, Outcome.UNDEFINED: 0, Outcome.FAILED: 0}
     assert len(rows(tmp_path / "ray")) == 20
     assert len(calls(tmp_path)) > 20  # what the dead had begun was done again
+
+
+def beginner(folder: Path) -> int:
+    """Wait for the next call, and return the worker that has just begun it."""
+    before = len(calls(folder))
+    wait_for(lambda: len(calls(folder)) > before, pause=0.01)
+    return calls(folder)[-1]
 
 
 def actors(folder: Path) -> set[int]:
@@ -141,11 +151,11 @@ def written(path: Path) -> int:
         return 0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 # Ctrl-C
