@@ -68,6 +68,9 @@ _DATASETS = (
 LABELS = ("", "true", RANDOM)
 """What `load` knows as ``labels``; the first two are those of the dataset."""
 
+MOST_BYTES = 2 << 30
+"""Of the inputs of one mini-batch; the activations of a network's first layer alone are several times as large."""
+
 
 def datasets() -> dict[str, DatasetInfo]:
     """Return every image dataset by name."""
@@ -108,6 +111,7 @@ def load(
         raise ZcbenchError(
             f"a batch needs a size of 1 or more and a seed of 0 or more, not {batch_size}, {seed}"
         )
+    _check_size(batch_size, resolution or info.side)
     generators = [np.random.default_rng(seed), *(np.random.default_rng([seed, 2, k]) for k in range(further))]
     if dataset == "gaussian":
         split = "random"
@@ -126,6 +130,19 @@ def load(
         further=tuple(more),
     )  # fmt: skip
     return with_random_labels(batch) if labels == RANDOM and dataset != "gaussian" else batch
+
+
+def _check_size(n: int, side: int) -> None:
+    """Refuse inputs that no network could be applied to, before memory is asked for.
+
+    Raises:
+        ZcbenchError: if they take more than `MOST_BYTES`.
+    """
+    if n * 3 * side**2 * np.dtype(np.float32).itemsize > MOST_BYTES:
+        raise ZcbenchError(
+            f"a batch of {n} inputs of {side}x{side} takes more than {MOST_BYTES >> 30} GiB: take a smaller batch or "
+            "resolution"
+        )
 
 
 def _draws(

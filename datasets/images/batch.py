@@ -94,6 +94,8 @@ def balanced_draw(
     Raises:
         ZcbenchError: if a class has too few images.
     """
+    if n > len(labels):  # before anything of that size is made
+        raise ZcbenchError(f"a batch of {n} is more than the {len(labels)} images that there are: take a smaller one")
     wanted = balanced_labels(classes, n, generator)
     chosen = np.empty(n, dtype=np.int64)
     for label in range(classes):

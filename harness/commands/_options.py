@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
-    """A path; a text with a zero in it, on which every function of the system fails in its own way, is none."""
+    """A path; a text that no path can be, on which every function of the system fails in its own way, is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
@@ -27,6 +28,10 @@ class _Path(click.Path):
         """
         if "\0" in str(value):
             self.fail("a path has no zero byte", param, ctx)
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError:
+            self.fail(f"{str(value)!a} cannot be the name of a file on this system", param, ctx)
         return super().convert(value, param, ctx)
 
 

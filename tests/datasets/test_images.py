@@ -174,6 +174,15 @@ def test_bad_requests():
         images.load("digits", batch_size=1, seed=-1)
     with pytest.raises(ZcbenchError, match="take a smaller batch"):
         images.load("digits", batch_size=1797)
+    with pytest.raises(ZcbenchError, match="a batch of 1798 is more than the 1797 images"):
+        images.load("digits", batch_size=1798)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "gaussian"])
+@pytest.mark.parametrize("n", [174_763, 2**31, 8 * 10**200, 8 * 10**400])
+def test_a_batch_without_room_is_refused_before_memory_is_asked_for(dataset, n):
+    with pytest.raises(ZcbenchError, match="takes more than 2 GiB"):
+        images.load(dataset, batch_size=n)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -38,6 +38,11 @@ def test_a_path_with_a_zero_byte_is_refused(arguments: tuple[str, ...], capsys: 
     assert "a path has no zero byte" in capsys.readouterr().err
 
 
+def test_a_path_that_the_system_cannot_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("export", "--store", "s.sqlite", "--out", "a\ud800") == 2
+    assert r"'a\ud800' cannot be the name of a file" in capsys.readouterr().err
+
+
 def test_an_address_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("data", "fetch", "nasbench101", "--to", str(tmp_path), "--from", "http://[") == 2
     assert 'cannot fetch from "http://[": it is no address' in capsys.readouterr().err
