@@ -17,6 +17,7 @@ PATIENCE = 20
 """Seconds without an answer after which a worker hangs in code that no signal reaches."""
 
 STARTING = 120
+HUNG = f"hang: over {PATIENCE} seconds without an answer"
 
 
 @dataclass
@@ -41,16 +42,27 @@ def run(kind: str, name: str, count: int, *, first: int = 0) -> Found:
     found = Found()
     folder = Path(tempfile.mkdtemp(prefix="zcbench-fuzz-"))
     try:
-        at = first
+        at, hung, starts = first, -1, 0
         while at < first + count:
-            at = _one_worker(kind, name, at, first + count, folder / f"from{at}", found)
+            starts += 1
+            at, why = _one_worker(kind, name, at, first + count, folder / f"start{starts}", found)
+            if why == HUNG and hung != at:
+                hung = at  # once more: the whole machine may have stood still
+            elif why:
+                found.cases += 1
+                found.faults.setdefault(why[:60], f"case {at}: {why}")
+                at += 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return found
 
 
-def _one_worker(kind: str, name: str, at: int, end: int, folder: Path, found: Found) -> int:
-    """Run one process until it is done or has to be ended; return the next case."""
+def _one_worker(kind: str, name: str, at: int, end: int, folder: Path, found: Found) -> tuple[int, str]:
+    """Run one process until it is done or has to be ended.
+
+    Returns:
+        The next case, and what was wrong with it; empty where all are done.
+    """
     command = [sys.executable, str(WORKER), kind, name, str(at), str(end - at), str(folder)]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "100",
                    "TMPDIR": str(folder.parent)}  # fmt: skip
@@ -61,15 +73,14 @@ def _one_worker(kind: str, name: str, at: int, end: int, folder: Path, found: Fo
         assert worker.stdout is not None
         selector = selectors.DefaultSelector()
         selector.register(worker.stdout, selectors.EVENT_READ)
-        begun, done = -1, at
-        while selector.select(PATIENCE if begun >= 0 else STARTING):
+        begun, done = False, at
+        while selector.select(PATIENCE if begun else STARTING):
             line = worker.stdout.readline()
             if not line:
                 break
-            said = json.loads(line)
-            begun = said["case"]
+            begun, said = True, json.loads(line)
             if "said" in said:
-                done = begun + 1
+                done = said["case"] + 1
                 _note(said, found)
         hung = worker.poll() is None and done < end and not _ended(worker)
         worker.kill()
@@ -77,15 +88,12 @@ def _one_worker(kind: str, name: str, at: int, end: int, folder: Path, found: Fo
         selector.close()
         worker.stdout.close()
         if done >= end:
-            return end
+            return end, ""
         errors.seek(0)
         why = errors.read().decode(errors="replace")[-1_500:]
-    if begun < at:
+    if not begun:
         raise AssertionError(f"the worker of {name} did not start ({code}): {why}")
-    what = f"hang: over {PATIENCE} seconds without an answer" if hung else f"crash: {_signal(code)}: {why[-300:]}"
-    found.cases += 1
-    found.faults.setdefault(what[:60], f"case {begun}: {what}")
-    return begun + 1
+    return done, HUNG if hung else f"crash: {_signal(code)}: {why[-300:]}"
 
 
 def _ended(worker: subprocess.Popen[bytes]) -> bool:

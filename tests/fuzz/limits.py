@@ -1,14 +1,16 @@
 """Run many cases in one process with an end to time and memory, and nothing executed that a file asks for."""
 
 import contextlib
+import errno
 import gc
 import io
+import os
 import re
 import resource
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ LONGEST = 3_000
 """Characters of a line that somebody is to read."""
 
 _WATCHED = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "subprocess.Popen", "socket.connect",
-            "socket.bind", "socket.getaddrinfo", "webbrowser.open", "pty.spawn", "shutil.rmtree", "os.kill",
-            "ctypes.dlopen", "os.chmod", "os.chown", "os.symlink", "os.link")  # fmt: skip
-_IN_THE_FOLDER = ("os.chmod", "shutil.rmtree")  # of temporary files and folders
+            "socket.bind", "socket.getaddrinfo", "webbrowser.open", "pty.spawn", "os.kill", "ctypes.dlopen", "os.chown",
+            "os.symlink", "os.link")  # fmt: skip
+_CHANGES = {"os.mkdir": 1, "os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.truncate": 1, "os.chmod": 1,
+            "shutil.rmtree": 1, "sqlite3.connect": 1}  # fmt: skip
+"""What changes files, and how many of its arguments are paths."""
 
 
 class Hang(BaseException):
@@ -61,8 +65,9 @@ class Limits:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = str(folder.parent)
+        self._folder = f"{folder.parent}/"
         self._events: list[str] = []
+        self._named: list[str] = []
         self._watching = False
         sys.addaudithook(self._audit)
         signal.signal(signal.SIGALRM, self._late)
@@ -73,22 +78,26 @@ class Limits:
         if not self._watching:
             return
         if event in _WATCHED:
-            inside = event in _IN_THE_FOLDER and str(arguments[0]).startswith(self._folder)
             asks_git = event == "subprocess.Popen" and arguments[0] == "git"  # for the revision of zcbench itself
-            if not (inside or asks_git):
+            itself = event == "ctypes.dlopen" and arguments[0] is None  # the program that runs already
+            if not (asks_git or itself):
                 self._events.append(f"{event} {arguments!r:.200}")
-        elif event == "open" and isinstance(arguments[0], str | bytes):
-            path, mode = arguments[0], str(arguments[1])
-            text = path if isinstance(path, str) else path.decode(errors="replace")
-            inside = str(Path(text).absolute()).startswith(self._folder) or text == "/dev/null"
-            if not inside and set(mode) & set("wax+"):
-                self._events.append(f"writes {text}")
+        for path in _changed(event, arguments):
+            if f"{path}/".startswith(self._folder) or path == "/dev/null":
+                continue
+            if not any(_asked(path, place) for place in self._named):
+                self._events.append(f"{event} of {path}")
+            raise PermissionError(errno.EACCES, "no case changes anything outside of its folder", path)
 
     def _late(self, *_: object) -> None:
         raise Hang
 
-    def fault(self, use: Callable[[], object]) -> tuple[str, Fault | None]:
+    def fault(self, use: Callable[[], object], named: Sequence[str] = ()) -> tuple[str, Fault | None]:
         """Run one case.
+
+        Args:
+            use: the case.
+            named: what the call itself names, paths among it: it may try to write there, and is not let.
 
         Returns:
             What the user sees of it, and the fault if it is one.
@@ -96,6 +105,7 @@ class Limits:
         _reset_peak()
         before = _status("VmRSS")
         self._events.clear()
+        self._named = [_whole(text) for text in named if "\0" not in text]
         self._watching = True
         said, found = "", None
         try:
@@ -119,6 +129,31 @@ class Limits:
         if found is None and caught:
             found = Fault("warning", f"{caught[0].category.__name__}: {caught[0].message}")
         return said, found
+
+
+def _changed(event: str, arguments: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the files and folders that are opened to write, made, moved or removed."""
+    if event == "open":
+        path, mode, flags = arguments
+        writes = bool(set(mode) & set("wax+")) if mode is not None else flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        paths = (path,) if writes else ()
+    elif event == "sqlite3.connect" and str(arguments[0]).startswith("file:"):  # with a mode that only reads
+        paths = ()
+    else:
+        paths = arguments[: _CHANGES.get(event, 0)]
+    for path in paths:
+        if isinstance(path, str | bytes | os.PathLike) and path != ":memory:":  # not the number of an open file
+            yield _whole(os.fsdecode(path))
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - without "..", and nothing asked of the system in an audit hook
+
+
+def _asked(path: str, place: str) -> bool:
+    """Whether somebody who named a place asked for this file: it, what is beside or below it, or a folder around it."""
+    around = place.rpartition("/")[0] + "/"
+    return (path + "/").startswith(around) or around.startswith(path + "/")
 
 
 def _said(use: Callable[[], object], err: io.StringIO) -> str:
