@@ -8,6 +8,7 @@ import pkgutil
 import sqlite3
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -19,6 +20,31 @@ from zcbench.harness.standard_error import heard_or_not
 
 INTERRUPTED = 130
 INTERNAL = 70
+
+
+class _Text(click.types.StringParamType):
+    """A text; the bytes of an argument that are not UTF-8, which nothing can be compared with or written, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text.
+
+        Raises:
+            click.BadParameter: if it is none.
+        """
+        text = super().convert(value, param, ctx)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            self.fail(f"{text!a} is not UTF-8", param, ctx)
+        return text
+
+
+def _with_texts(command: click.Command) -> click.Command:
+    """Let every option and argument of a verb that is a text be one."""
+    for param in command.params:
+        if param.type is click.STRING:
+            param.type = _Text()
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_texts(below)
+    return command
 
 
 class Verbs(click.Group):
@@ -37,7 +63,7 @@ class Verbs(click.Group):
             return None
         with ctrl_c_held_back():  # an import of torch or numpy that is cut short may crash, or go on as if nothing were
             found: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
-        return found
+        return _with_texts(found)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
                     "zeros_snip", "--out", "operations"),),
     "export": (("export", "--store", "s.sqlite", "--out", "scores.csv"), ("export", "--store", "s.sqlite", "--out",
                "scores.parquet")),
+    "merge": (("merge", "all.sqlite", "s.sqlite", "two.sqlite", "--keep-first"), ("merge", "s.sqlite", "two.sqlite")),
     "new": (("new", "metric", "my_metric", "--out", "made"), ("new", "workflow", "--out", "made.yml")),
     "check": (("check", "snip", "--json"), ("check", "a_metric.py")),
     "compare": (("compare", "a_metric.py", *SCORE[:-4], "--against", "params", "--resamples", "10", "--stability", "0",

@@ -5,10 +5,13 @@ The cases are seeded: case n of a format is the same everywhere. `ZCBENCH_FUZZ_C
 
 import os
 
+import click
 import pytest
-from fuzz.commands import COMMANDS
+from fuzz.calls import COMMANDS
 from fuzz.formats import FORMATS
 from fuzz.fuzzing import run
+
+from zcbench.harness import cli
 
 CASES = int(os.environ.get("ZCBENCH_FUZZ_CASES", "2000"))
 
@@ -19,6 +22,15 @@ def found(kind: str, name: str) -> None:
     assert result.cases == CASES
     assert not result.faults, "\n".join(result.faults.values())
     assert len(result.lines) > 1  # neither all refused for one reason nor all accepted
+
+
+def test_every_verb_has_calls_that_are_changed() -> None:
+    context = click.Context(cli.zcbench)
+    verbs = {name: cli.zcbench.get_command(context, name) for name in cli.zcbench.list_commands(context)}
+    assert {name for name in COMMANDS if " " not in name} | {"data"} == set(verbs)
+    data = verbs["data"]
+    assert isinstance(data, click.Group)
+    assert {name.removeprefix("data ") for name in COMMANDS if " " in name} == set(data.commands)
 
 
 @pytest.mark.slow

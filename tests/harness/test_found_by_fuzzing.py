@@ -43,6 +43,14 @@ def test_a_path_that_the_system_cannot_name_is_refused(capsys: pytest.CaptureFix
     assert r"'a\ud800' cannot be the name of a file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("report", "--store", "s", "--init", "x\udcff"), ("data", "verify", "\udcff"), ("check", "\udcff")]
+)
+def test_a_text_that_is_not_utf8_is_refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*arguments) == 2
+    assert r"\udcff' is not UTF-8" in capsys.readouterr().err
+
+
 def test_an_address_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("data", "fetch", "nasbench101", "--to", str(tmp_path), "--from", "http://[") == 2
     assert 'cannot fetch from "http://[": it is no address' in capsys.readouterr().err
