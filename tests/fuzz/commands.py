@@ -22,6 +22,7 @@ from fuzz.mutations import of_text
 from zcbench.datasets.nasbench201 import analog
 from zcbench.datasets.registry import benchmark
 from zcbench.harness import cli, runner
+from zcbench.harness.gate import calibration
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.registry import select
@@ -131,6 +132,7 @@ def _nothing_long() -> Iterator[Any]:
 
     yield mock.patch.object(runner, "scored", scored)
     yield mock.patch.object(runner, "rates", return_value=())
+    yield mock.patch.object(calibration, "seconds", return_value=[0.05, 0.06])
     for module, function in (("check", "check"), ("operations", "_score")):
         found = importlib.import_module(f"zcbench.harness.commands.{module}")
         yield mock.patch.object(found, function, side_effect=Done)
