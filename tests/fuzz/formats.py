@@ -36,17 +36,22 @@ from zcbench.datasets.nasbench301.encoding import encode
 from zcbench.datasets.registry import benchmark, benchmarks
 from zcbench.datasets.truth import TruthTable
 from zcbench.datasets.unpack import unpack
+from zcbench.harness import evaluated
 from zcbench.harness.analysis.output import plain
 from zcbench.harness.commands._choosing import Choice, choose
 from zcbench.harness.commands._targets import TruthOptions
+from zcbench.harness.described import Described
 from zcbench.harness.errors import ZcbenchError
+from zcbench.harness.evaluated import Evaluated, Record
 from zcbench.harness.gate import files as gate_files
 from zcbench.harness.gate.baseline import record
 from zcbench.harness.options import configured, split
+from zcbench.harness.rate import Rate
 from zcbench.harness.results import read as results
 from zcbench.harness.results.document import to_text
 from zcbench.harness.results.merge import merge
 from zcbench.harness.store import EXPORT_COLUMNS, Store
+from zcbench.harness.store_merge import merge as merge_stores
 from zcbench.reports import citations, leaderboard
 
 TESTS = Path(__file__).parents[1]
@@ -520,20 +525,29 @@ def network_options(folder: Path) -> Case:
 # ---------------------------------------------------------------- our own files
 
 
-def store(folder: Path) -> Case:
+def stored(folder: Path) -> tuple[Path, Change]:
+    """A score store with everything that there can be in one."""
     from scores import ENVIRONMENT, recipe, score
 
     path = folder / "s.sqlite"
     with Store(path) as made:
-        made.append([score(f"a{n}", metric, value=float(n), recipe=recipe(init_seed=s))
-                     for n in range(6) for metric in ("snip", "nwot") for s in (0, 1)], ENVIRONMENT)  # fmt: skip
+        made.describe(Described(metric, 1, higher_is_better=True, cite="nobody") for metric in ("snip", "nwot"))
+        for n in range(6):
+            for seed in (0, 1):
+                rows = [score(f"a{n}", m, value=float(n), recipe=recipe(init_seed=seed)) for m in ("snip", "nwot")]
+                made.append(rows, ENVIRONMENT, Record((Evaluated.of(rows, 0.5),), (Rate("float32", 1e10, 512),)))
         made._connection.execute("PRAGMA journal_mode = DELETE")
     whole = path.read_bytes()
     cells = {
         "scores": ("value", "outcome", "reason", "version", "seconds_standalone", "benchmark", "architecture", "metric",
                    "recipe", "environment", "space"),
         "recipes": ("digest", "recipe"), "environments": ("digest", "environment"),
+        "metrics": ("metric", "version", "description"), "metric_sets": ("digest", "metrics"),
+        "evaluations": ("space", "recipe", "metrics", "seconds", "environment"),
+        "rates": ("environment", "dtype", "flops", "size"),
     }  # fmt: skip
+    documents = (("recipes", "recipe"), ("environments", "environment"), ("metrics", "description"),
+                 ("metric_sets", "metrics"))  # fmt: skip
 
     def changed(draw: random.Random) -> bytes:
         other = folder / "other.sqlite"
@@ -541,12 +555,12 @@ def store(folder: Path) -> Case:
         connection = sqlite3.connect(other, isolation_level=None)
         try:
             for _ in range(draw.choice((1, 2))):
-                table = draw.choice(list(cells))
+                table = draw.choice(("scores", *cells))
                 column = draw.choice(cells[table])
                 value = draw.choice((*STRANGE, "{}", "[]", "null", '{"x": 1}', '{"dataset": 1}', b"\xff"))
                 value = json.dumps(value) if isinstance(value, dict | list) else value
                 value = str(value) if isinstance(value, int) and abs(value) >= 2**63 else value
-                if column in ("recipe", "environment") and table != "scores" and draw.random() < 0.7:
+                if (table, column) in documents and draw.random() < 0.7:
                     (before,) = connection.execute(f"SELECT {column} FROM {table}").fetchone()
                     value = json.dumps(of_object(json.loads(before), draw))
                 where = " WHERE architecture = 'a1'" if table == "scores" and draw.random() < 0.5 else ""
@@ -555,21 +569,57 @@ def store(folder: Path) -> Case:
                 except (sqlite3.Error, UnicodeEncodeError):
                     continue
             if draw.random() < 0.1:
-                connection.execute(draw.choice(("DROP TABLE recipes", "DELETE FROM recipes", "DELETE FROM environments",
-                                                "PRAGMA user_version = 7", "DROP TABLE environments",
-                                                "ALTER TABLE scores RENAME COLUMN value TO v")))  # fmt: skip
+                connection.execute(draw.choice((
+                    "DROP TABLE recipes", "DELETE FROM recipes", "DELETE FROM environments", "PRAGMA user_version = 7",
+                    "DROP TABLE environments", "ALTER TABLE scores RENAME COLUMN value TO v", "DROP TABLE metrics",
+                    "DROP TABLE metric_sets", "DELETE FROM metric_sets", "DROP TABLE rates", "DROP TABLE evaluations",
+                    "ALTER TABLE rates ADD COLUMN x", "ALTER TABLE evaluations DROP COLUMN seconds",
+                )))  # fmt: skip
         finally:
             connection.close()
         return other.read_bytes()
+
+    return path, mostly(0.5, Change(whole, changed), bytes_of(whole))
+
+
+def store(folder: Path) -> Case:
+    """What reads a store: an export, a report."""
+    path, change = stored(folder)
 
     def use() -> object:
         with Store(path, create=False) as opened:
             frame = opened.frame()
             assert tuple(frame.columns) >= EXPORT_COLUMNS[:1]
             frame.to_parquet(folder / "out.parquet")
-            return opened.environments(), opened.described()
+            told = opened.environments(), opened.described(), opened.metadata()
+            recipes = opened.recipes()
+            return told, evaluated.read(opened, "toy", recipes), list(opened.outcomes("toy@1", ("snip",), recipes))
 
-    return Case(mostly(0.5, Change(whole, changed), bytes_of(whole)), path, use)
+    return Case(change, path, use)
+
+
+def store_that_is_added_to(folder: Path) -> Case:
+    """What goes on with a store, and what joins it with another."""
+    from scores import ENVIRONMENT, recipe, row, score
+
+    path, change = stored(folder)
+    others = [score("a1", value=7.0), score("b", value=1.0, recipe=recipe(init_seed=1))]
+
+    def use() -> object:
+        for one in (*folder.glob("all.sqlite*"), *folder.glob("s.sqlite-*")):
+            one.unlink()
+        with Store(folder / "all.sqlite") as target:
+            target.append(others, ENVIRONMENT)
+            merge_stores(target, [path], keep_first=True)
+            found = target.frame()
+        with Store(path) as opened:
+            opened.describe([Described("snip", 1, higher_is_better=True)])
+            left = opened.missing([row(one) for one in others], retry_failed=True)
+            opened.append([one for one in others if row(one) in left], ENVIRONMENT)
+            merge_stores(opened, [folder / "all.sqlite"], keep_first=True)
+            return found, opened.frame()
+
+    return Case(change, path, use)
 
 
 def shared_results(folder: Path) -> Case:
@@ -694,6 +744,7 @@ FORMATS: dict[str, Callable[[Path], Case]] = {
     **{f"architecture of {name}": (lambda folder, name=name: genotypes(folder, name)) for name in benchmarks()},
     "network options": network_options,
     "score store": store,
+    "score store, added to": store_that_is_added_to,
     "shared result": shared_results,
     "gate baseline": baseline,
     "gate scores": sidecar,
