@@ -1,4 +1,4 @@
-"""A metric that ends the worker process on one architecture, and notes the time of its calls on all."""
+"""A metric that notes its calls, may let them wait, and may end the worker process on one architecture."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from zcbench.harness.runner import run
 from zcbench.harness.store import Store
 
 SOURCE = '''
-import os, signal, time
+import os, pathlib, signal, time
 import torch
 from zcbench.harness.metric import metric
 from zcbench.harness.passes.spec import Parameters
@@ -20,6 +20,8 @@ def deadly(params):
     size = sum(float(p.detach().double().abs().sum()) for p in params.values())
     with open({log!r}, "a") as log:
         log.write(f"{{os.getpid()}} {{size}}\\n")
+    while (begun := pathlib.Path({log!r}).read_text().split()[::2]) and ({wait}):
+        time.sleep(0.02)
     time.sleep({seconds})
     if abs(size - {poison}) < 1e-6:
         {end}
@@ -28,9 +30,13 @@ def deadly(params):
 
 
 def deadly(
-    folder: Path, job: Job, *, poisonous: int | None = None, seconds: float = 0.0, end: str = "os._exit(9)"
-) -> Metric:
+    folder: Path, job: Job, *, poisonous: int | None = None, seconds: float = 0.0, end: str = "os._exit(9)",
+    wait: str = "False",
+) -> Metric:  # fmt: skip
     """Return the metric, in a file.
+
+    A test that acts on a run under way lets its calls wait for that, by ``wait``: whoever counts on some seconds of
+    sleep to be still there in time is too late on a busy machine.
 
     Args:
         folder: where the file is to be, and a log of its calls.
@@ -38,23 +44,30 @@ def deadly(
         poisonous: position of the architecture that a worker does not survive.
         seconds: what a call takes.
         end: how the worker ends.
+        wait: Python that says for how long a call waits; ``begun`` has the processes of all calls so far.
     """
-    file, log, size = folder / "deadly_metric.py", folder / "calls", -1.0
+    file, log = folder / "deadly_metric.py", folder / "calls"
 
-    def written() -> Metric:
-        file.write_text(SOURCE.format(log=str(log), poison=size, seconds=seconds, end=end))
+    def written(**how: object) -> Metric:
+        file.write_text(SOURCE.format(log=str(log), end=end, **how))
         (found,) = metrics_in(file)
         return found
 
-    harmless = written()
     if poisonous is None:
-        return harmless
+        return written(poison=-1.0, seconds=seconds, wait=wait)
+    harmless = written(poison=-1.0, seconds=0.0, wait="False")
     alone = replace(job, architectures=[job.architectures[poisonous]], metrics=[harmless])
     with Store(folder / "harmless.sqlite") as store:
         run(alone, store)
     size = float(log.read_text().split()[1])
     log.unlink()
-    return written()
+    return written(poison=size, seconds=seconds, wait=wait)
+
+
+def once(folder: Path) -> str:
+    """The end of the first worker that meets the architecture, by the kernel, within the call; others survive it."""
+    dead = str(folder / "dead")
+    return f"if not os.path.exists({dead!r}): open({dead!r}, 'x').close(); os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def calls(folder: Path) -> list[int]:

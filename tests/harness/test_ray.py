@@ -1,6 +1,5 @@
 """Scores from a Ray cluster of two nodes: the same bits as here, and no row lost or doubled whatever dies."""
 
-import os
 import shutil
 import signal
 import socket
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 import verbs
-from poisonous import calls, deadly
+from poisonous import calls, deadly, once
 
 from networks import Shallow
 from zcbench.harness.errors import ZcbenchError
@@ -35,7 +34,7 @@ psutil = pytest.importorskip("psutil", reason="psutil, of the extra zcbench[test
 import raying  # noqa: E402
 from raying import SMALL, job, on, rows, score  # noqa: E402
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -82,36 +81,29 @@ def test_an_architecture_that_kills_its_worker_has_failed_and_the_run_goes_on(tm
 
 
 def test_a_killed_worker_and_a_lost_node_cost_no_row(tmp_path: Path, cluster: Any) -> None:
-    metric = deadly(tmp_path, job([]), seconds=0.25)
-    # While the run goes on: a worker that waited for its next chunk would lose nothing.
-    killer = threading.Thread(target=lambda: os.kill(beginner(tmp_path), signal.SIGKILL))
-    fate: list[Callable[[], object]] = [
-        killer.start,
-        lambda: cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False),
-    ]
+    """The node goes under one worker after its first chunk; later the other one dies within a call."""
+    # No call ends before both have begun one: the node of a worker that is still starting would be no loss.
+    metric = deadly(
+        tmp_path, job([], 20), poisonous=12, end=once(tmp_path), seconds=0.25, wait="len(set(begun)) < 2"
+    )
+    lost: list[Any] = []
 
     def strike(*_: object) -> None:
-        if fate:
-            fate.pop(0)()
+        if not lost:
+            lost.append(next(iter(cluster.worker_nodes)))
+            cluster.remove_node(lost[0], allow_graceful=False)
 
     try:
         summary, said = score(tmp_path / "ray", job([metric], 20), on(cluster), chunk=2, progress=strike)
     finally:
         cluster.add_node(**SMALL)
         cluster.wait_for_nodes()
-    assert not fate
-    killer.join()
+    assert lost
     assert "2 Ray workers on 2 nodes" in said
     assert summary.outcomes == {Outcome.OK: 20, Outcome.UNDEFINED: 0, Outcome.FAILED: 0}
     assert len(rows(tmp_path / "ray")) == 20
     assert len(calls(tmp_path)) > 20  # what the dead had begun was done again
-
-
-def beginner(folder: Path) -> int:
-    """Wait for the next call, and return the worker that has just begun it."""
-    before = len(calls(folder))
-    wait_for(lambda: len(calls(folder)) > before, pause=0.01)
-    return calls(folder)[-1]
+    assert len(set(calls(tmp_path))) >= 3  # by others
 
 
 def actors(folder: Path) -> set[int]:
@@ -128,7 +120,10 @@ def program(folder: Path, cluster: Any, number: int, *more: str) -> list[str]:
 
 
 def test_a_killed_driver_leaves_no_actor_and_the_next_one_computes_the_rest(tmp_path: Path, cluster: Any) -> None:
-    metric = deadly(tmp_path, job([]), seconds=0.2)
+    hold = tmp_path / "hold"
+    hold.touch()
+    # Two chunks and a half are done, and then nothing until the driver is dead.
+    metric = deadly(tmp_path, job([]), wait=f"len(begun) > 20 and os.path.exists({str(hold)!r})")
     process = subprocess.Popen(program(tmp_path, cluster, 30), stderr=subprocess.DEVNULL)
     wait_for(lambda: written(tmp_path / "ray") >= 4)
     process.kill()
@@ -137,6 +132,7 @@ def test_a_killed_driver_leaves_no_actor_and_the_next_one_computes_the_rest(tmp_
     assert 4 <= left < 30
     assert len(calls(tmp_path)) - left <= 2 * CHUNK
     wait_for(lambda: not actors(tmp_path))
+    hold.unlink()
     before = len(calls(tmp_path))
     summary, _ = score(tmp_path / "ray", job([metric], 30), on(cluster, workers=1))
     assert (summary.present, summary.outcomes[Outcome.OK]) == (left, 30 - left)
@@ -151,11 +147,11 @@ def written(path: Path) -> int:
         return 0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60, pause: float = 0.1) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(pause)
+        time.sleep(0.1)
 
 
 # Ctrl-C
@@ -296,7 +292,7 @@ def test_a_wrong_address_is_one_line_within_seconds(
     assert verbs.command(*ARGUMENTS, "--store", str(tmp_path / "s"), "--address", address) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60  # Ray itself would try for two minutes
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])

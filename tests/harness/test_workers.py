@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from poisonous import calls, deadly
+from poisonous import calls, deadly, once
 
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
@@ -69,18 +69,12 @@ def test_an_architecture_that_kills_its_worker_has_failed_and_the_run_goes_on(tm
 
 
 def test_a_worker_that_is_killed_once_costs_no_row(tmp_path: Path) -> None:
-    metric = deadly(tmp_path, job([], 10), seconds=0.2)
-    killed: set[int] = set()
-
-    def kill(*_: object) -> None:
-        if not killed:
-            killed.add(calls(tmp_path)[-1])
-            os.kill(*killed, signal.SIGKILL)
-
+    metric = deadly(tmp_path, job([], 10), poisonous=3, end=once(tmp_path))
     with Store(tmp_path / "s.sqlite") as store:
-        summary = run(job([metric], 10), store, Machine(workers=2), chunk=2, progress=kill)
+        summary = run(job([metric], 10), store, Machine(workers=2), chunk=2)
         assert summary.outcomes[Outcome.OK] == len(list(store.scores())) == 10
-    assert len(calls(tmp_path)) > 10  # what the dead worker had begun was done again
+    assert len(calls(tmp_path)) == 12  # the chunk of two that the dead worker had begun was done again
+    assert len(set(calls(tmp_path))) >= 2
 
 
 def children(pid: int) -> set[int]:
@@ -98,7 +92,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
     )  # fmt: skip
     found: set[int] = set()
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while len(found) < 2 and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.2)
             found |= children(process.pid)
@@ -106,7 +100,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120  # on a busy machine they are still importing torch, and look for it behind that
     while any(alive(pid) for pid in found) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not any(alive(pid) for pid in found)
@@ -114,22 +108,22 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find child processes")
 def test_ctrl_c_while_workers_start_is_left_to_the_parent(tmp_path: Path) -> None:
-    command = ["score", "--dataset", "gaussian", "--batch-size", "4", "--sample", "24", "--metrics", "params"]
+    command = ["score", "--dataset", "gaussian", "--batch-size", "4", "--sample", "2000", "--metrics", "params"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from zcbench.harness.cli import main; main()", *command, "--workers", "2",
          "--store", str(tmp_path / "s.sqlite")],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(children(process.pid)) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.2)  # they import torch by now
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     with Store(tmp_path / "s.sqlite", create=False) as store:
-        assert len(list(store.scores())) in (0, CHUNK, 2 * CHUNK)  # a chunk of each worker that had begun one
+        assert len(list(store.scores())) in range(0, 2000, CHUNK)  # whole chunks of workers that had begun one
 
 
 def alive(pid: int) -> bool:
