@@ -109,10 +109,10 @@ class Limits:
         self._watching = True
         said, found = "", None
         try:
-            with _quiet() as (err, caught):
+            with _quiet() as (err, out, caught):
                 signal.setitimer(signal.ITIMER_REAL, SECONDS)
                 try:
-                    said = _said(use, err)
+                    said = _said(use, err, out)
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
         except Hang:
@@ -156,7 +156,7 @@ def _asked(path: str, place: str) -> bool:
     return (path + "/").startswith(around) or around.startswith(path + "/")
 
 
-def _said(use: Callable[[], object], err: io.StringIO) -> str:
+def _said(use: Callable[[], object], err: io.StringIO, out: io.StringIO) -> str:
     """Return the exit code and the line of one use, after a look at both."""
     try:
         code, text = use(), ""
@@ -176,6 +176,8 @@ def _said(use: Callable[[], object], err: io.StringIO) -> str:
         lines = [text]
     else:
         lines = [line.removeprefix("zcbench: ") for line in written.splitlines() if line.startswith("zcbench: ")]
+        if not lines and out.getvalue().startswith("the gate is incomplete"):  # its result says what is missing
+            lines = out.getvalue().splitlines()[:1]
     if code not in CODES:
         raise AssertionError(f"exit code {code}: {' '.join(lines)[:300]}")
     helped = written.startswith("Usage: zcbench [OPTIONS]")  # no verb at all
@@ -192,17 +194,17 @@ def _said(use: Callable[[], object], err: io.StringIO) -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[tuple[io.StringIO, list[warnings.WarningMessage]]]:
-    err = io.StringIO()
+def _quiet() -> Iterator[tuple[io.StringIO, io.StringIO, list[warnings.WarningMessage]]]:
+    err, out = io.StringIO(), io.StringIO()
     with (
         contextlib.redirect_stderr(err),
-        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stdout(out),
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", ResourceWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        yield err, caught
+        yield err, out, caught
 
 
 def _status(name: str) -> int:
