@@ -270,12 +270,12 @@ def test_two_kinds_in_one_source_are_refused():
 
 
 def test_the_real_table(data_folder):
-    begin = time.perf_counter()
+    begin = time.process_time()
     real = TruthTable.from_parquet(data_folder / "nasbench201.parquet")
     target = real.select("cifar10", default_sources=("robot",))
     meco = real.select("cifar10", source="meco")
     half = real.select("cifar10", source="naslib", seed=888)
-    assert time.perf_counter() - begin < 3  # takes 0.3 s
+    assert time.process_time() - begin < 3  # takes 0.3 s
     assert len(real) == 224_486
     assert target.describe() == (
         "cifar10 test accuracy after 200 epochs, published mean over seeds, source robot, trained"
