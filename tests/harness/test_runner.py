@@ -1,5 +1,6 @@
 """The runner: what is computed, what becomes of failures, and what an interruption or a kill leaves behind."""
 
+import os
 import random
 import re
 import signal
@@ -330,7 +331,7 @@ size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesi
 resource.setrlimit(resource.RLIMIT_AS, (size + 400_000_000, resource.RLIM_INFINITY))
 score(Path(sys.argv[1]), what)
 """
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     found = outcomes(path)
     assert (found["params"], found["snip"][0]) == (("ok", ""), "failed")
@@ -474,15 +475,32 @@ def wait_for_rows(path: Path, process: "subprocess.Popen[str]", number: int) -> 
         time.sleep(0.05)
 
 
+STOPS = """
+import os, signal
+from zcbench.harness.store import Store
+append = Store.append
+def then_stop(*arguments):
+    Store.append = append
+    append(*arguments)
+    os.kill(os.getpid(), signal.SIGSTOP)
+Store.append = then_stop
+"""
+"""Lets a process stop when it has written a chunk: what it is sent then comes in time, on a busy machine too."""
+
+
 def test_sigint_ends_a_real_process_after_its_chunk(
     path: Path, command: list[str], undisturbed: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    python, option, program, *arguments = command
     process = subprocess.Popen(
-        [*command, path, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    wait_for_rows(path, process, 1)
+        [python, option, STOPS + program, *arguments, path, "--workers", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
+    assert stored(path) > 0
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "run the same command again" in said
@@ -506,7 +524,7 @@ def test_killed_at_random_moments_and_resumed_equals_an_undisturbed_run(
         wait_for_rows(path, process, kept + kill % 2)  # every other time while it starts
         time.sleep(generator.uniform(0, 0.9 if kill % 2 else 4))
         process.kill()
-        process.wait(timeout=60)
+        process.wait(timeout=200)
         assert stored(path) >= kept
         kept = stored(path)
     resume(command, path)
