@@ -30,11 +30,22 @@ def job(metrics: list[Metric], number: int = 12) -> Job:
     return Job("nasbench201", space, space.sample(number, 0), metrics, batch, initialisation("pytorch"), 1)
 
 
+class Patient(cluster_utils.Cluster):  # type: ignore[misc]
+    """A cluster whose nodes have more than half a minute to come and go, which is little on a busy machine."""
+
+    def _wait_for_node(self, node: Any, timeout: float = 120) -> None:
+        super()._wait_for_node(node, timeout)
+
+    def wait_for_nodes(self, timeout: float = 120) -> None:
+        """Wait until all that were added are there, and none that was removed."""
+        super().wait_for_nodes(timeout)
+
+
 @contextmanager
 def cluster(**head: Any) -> Iterator[Any]:
     """A cluster of one node, its head; afterwards other tests of this process have their handler of SIGTERM back."""
     before = signal.getsignal(signal.SIGTERM)
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False, **head})
+    made = Patient(initialize_head=True, head_node_args={**SMALL, "include_dashboard": False, **head})
     try:
         yield made
     finally:

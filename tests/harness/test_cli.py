@@ -336,7 +336,7 @@ def test_lines_may_end_and_repeat_as_they_like(spelling: Callable[[list[str]], s
 
 def test_architectures_may_come_through_a_pipe(run: Run) -> None:
     os.mkfifo("pipe")
-    with subprocess.Popen(["timeout", "20", "sh", "-c", f"printf '%s\\n' '{CELLS[0]}' > pipe"]):
+    with subprocess.Popen(["timeout", "200", "sh", "-c", f"printf '%s\\n' '{CELLS[0]}' > pipe"]):
         assert architectures(run, "--architectures", "pipe") == [CELLS[0]]
 
 

@@ -62,7 +62,7 @@ def in_a_process(code: str, *arguments: object, **options: object) -> "subproces
 
 
 def finish(process: "subprocess.Popen[str]") -> str:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     return out
 
@@ -331,7 +331,7 @@ def test_rows_that_a_killed_run_left_in_the_log_are_read_from_a_read_only_folder
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     process = in_a_process(kill_after_writing, path)
-    process.communicate(timeout=60)
+    process.communicate(timeout=200)
     assert process.returncode == -signal.SIGKILL
     assert log_bytes(path) > 0
     for file in open_folder.iterdir():
