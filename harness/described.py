@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,9 +54,14 @@ class Described:
         """Read what ``to_json`` wrote.
 
         Raises:
+            ValueError: if it is no JSON.
             TypeError: for other content.
         """
-        return cls(name, version, **json.loads(text))
+        found = cls(name, version, **json.loads(text))
+        for one in fields(cls):
+            if (kind := type(getattr(found, one.name)).__name__) != one.type:
+                raise TypeError(f"{one.name} of a metric holds {kind}")
+        return found
 
 
 def directions(known: Mapping[tuple[str, int], Described]) -> dict[str, bool]:

@@ -75,6 +75,19 @@ def describe(*, device: str, threads: int) -> dict[str, str]:
     }
 
 
+def from_json(text: str) -> dict[str, str]:
+    """Read an environment as a store holds it.
+
+    Raises:
+        ValueError: if it is no JSON.
+        TypeError: if it is anything but texts by name.
+    """
+    found = json.loads(text)
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise TypeError("an environment holds something else than texts by name")
+    return found
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

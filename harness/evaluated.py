@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Self
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Self
 
 from zcbench.harness.environment import digest
+from zcbench.harness.environment import from_json as environment_of
 from zcbench.harness.store_file import explained, intact
-from zcbench.harness.types import Score
+from zcbench.harness.types import Recipe, Score
 
 if TYPE_CHECKING:
     from zcbench.harness.rate import Rate  # imports torch, which a store does not need
@@ -137,7 +139,7 @@ def _read(connection: sqlite3.Connection, space: str, recipes: list[str]) -> Rec
     if not _recorded(connection):
         return Recorded()
     sets = dict(connection.execute("SELECT digest, metrics FROM metric_sets"))
-    together = {key: tuple((str(name), int(version)) for name, version in json.loads(t)) for key, t in sets.items()}
+    together = {key: _metric_set(text) for key, text in sets.items()}
     query = (
         "SELECT space, architecture, recipe, metrics, seconds, environment FROM evaluations "
         "WHERE substr(space, 1, instr(space, '@') - 1) = ? AND recipe IN (SELECT value FROM json_each(?))"
@@ -152,22 +154,47 @@ def _read(connection: sqlite3.Connection, space: str, recipes: list[str]) -> Rec
             in connection.execute(query, (space, json.dumps(recipes)))
         ),
         rates,
-        {key: json.loads(text) for key, text in connection.execute("SELECT digest, environment FROM environments")},
+        {key: environment_of(text) for key, text in connection.execute("SELECT digest, environment FROM environments")},
     )  # fmt: skip
 
 
-def copy(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
-    """Add what another store recorded, within a transaction; what is there already is kept."""
-    if not _recorded(source):
+def copy(target: sqlite3.Connection, source: Store) -> None:
+    """Add what another store recorded, within a transaction; what is there already is kept.
+
+    Raises:
+        ZcbenchError: if the other store cannot be read, or what it says makes no sense.
+    """
+    if not _recorded(source.connection):
         return
-    for table in ("recipes", "environments", "metric_sets", "evaluations"):
-        rows = source.execute(f"SELECT * FROM {table}")
-        target.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(rows.description))})", rows)
-    target.executemany(_RATE, source.execute("SELECT * FROM rates"))
+    for table, names in _COLUMNS.items():
+        insert = f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(names))})"
+        target.executemany(_RATE if table == "rates" else insert, _sound(source, table))
+
+
+def _sound(source: Store, table: str) -> Iterator[Sequence[Any]]:
+    """Iterate over the rows of a table that can be read again where they are written."""
+    numbers = _NUMBERS.get(table, ())
+    with explained(source.path), intact(source.path):
+        sets = {key for (key,) in source.connection.execute("SELECT digest FROM metric_sets")}
+        for row in source.connection.execute(f"SELECT {', '.join(_COLUMNS[table])} FROM {table}"):
+            for name, cell in zip(_COLUMNS[table], row, strict=True):
+                if not isinstance(cell, int | float if name in numbers else str):
+                    raise TypeError(f"{name} in {table} holds {type(cell).__name__}")
+                if name in numbers and not isfinite(cell):
+                    raise ValueError(f"{name} in {table} is {cell}")
+            if table in _READ:
+                _READ[table](row[1])
+            if table == "evaluations" and row[3] not in sets:
+                raise ValueError("an evaluation of unknown metrics")
+            yield row
 
 
 def _recorded(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rates'").fetchall())
+
+
+def _metric_set(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple((str(name), int(version)) for name, version in json.loads(text))
 
 
 def _text(metrics: Sequence[tuple[str, int]]) -> str:
@@ -176,3 +203,14 @@ def _text(metrics: Sequence[tuple[str, int]]) -> str:
 
 def _digest(metrics: Sequence[tuple[str, int]]) -> str:
     return sha256(_text(metrics).encode()).hexdigest()[:16]
+
+
+_COLUMNS = {
+    "recipes": ("digest", "recipe"), "environments": ("digest", "environment"), "metric_sets": ("digest", "metrics"),
+    "evaluations": ("space", "architecture", "recipe", "metrics", "seconds", "environment"),
+    "rates": ("environment", "dtype", "flops", "size"),
+}  # fmt: skip
+_NUMBERS = {"evaluations": ("seconds",), "rates": ("flops", "size")}
+_READ: dict[str, Callable[[str], object]] = {
+    "recipes": Recipe.from_json, "environments": environment_of, "metric_sets": _metric_set,
+}  # fmt: skip

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 from zcbench.datasets.images import Batch
 from zcbench.harness.candidate import Candidate
+from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import Initialisation
 from zcbench.harness.metric import Metric
 from zcbench.harness.options import joined
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.store import Row, Store
 from zcbench.harness.types import Architecture, Outcome, Recipe
+
+MOST_ROWS = 50_000_000
+"""Of one job: every metric on every architecture of the largest space that can be listed is half of it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,14 @@ class Job:
     init: Initialisation
     seeds: int
     first_seed: int = 0
+
+    def __post_init__(self) -> None:
+        rows = len(self.architectures) * len(self.metrics) * self.seeds
+        if rows > MOST_ROWS:
+            raise ZcbenchError(
+                f"{len(self.architectures)} architectures, {len(self.metrics)} metrics and {self.seeds} seeds are "
+                f"{rows} scores, more than {MOST_ROWS:,}: take fewer at once"
+            )
 
     @property
     def space_version(self) -> str:

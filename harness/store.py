@@ -16,6 +16,7 @@ import pandas as pd
 from zcbench.harness import evaluated, store_file, store_place
 from zcbench.harness.described import Described
 from zcbench.harness.environment import digest
+from zcbench.harness.environment import from_json as environment_of
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store_file import NoRoomError, explained, intact
 from zcbench.harness.types import Outcome, Recipe, Score, Seconds
@@ -341,7 +342,7 @@ class Store:
             None if recipes is None else json.dumps(list(recipes)),
         )  # fmt: skip
         with explained(self.path), intact(self.path):
-            return [{**json.loads(text), "rows": str(n)} for text, n in self._connection.execute(query, given)]
+            return [{**environment_of(text), "rows": str(n)} for text, n in self._connection.execute(query, given)]
 
     def frame(self) -> pd.DataFrame:
         """Return all rows as a table with the columns of an export."""

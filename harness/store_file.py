@@ -34,12 +34,12 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeDecodeError as error:  # sqlite3 reads what SQLite says of a damaged file, which quotes its bytes
+        raise ZcbenchError(_no_store(path)) from error
     except sqlite3.DatabaseError as error:
         text, name = str(error), getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            raise ZcbenchError(
-                f"{path} is not a score store, or it is damaged: name another file with --store"
-            ) from error
+            raise ZcbenchError(_no_store(path)) from error
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")) or (name.startswith("SQLITE_CANTOPEN") and _full(path)):
             raise NoRoomError(
                 f"no room to write the store {path} ({text}): free some and run again; all that was written before "
@@ -55,6 +55,10 @@ def explained(path: Path) -> Iterator[None]:
                 "was written before is kept"
             ) from error
         raise ZcbenchError(f"the store {path} cannot be used: {text}") from error
+
+
+def _no_store(path: Path) -> str:
+    return f"{path} is not a score store, or it is damaged: name another file with --store"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 from zcbench.harness import evaluated, store_file, store_place
 from zcbench.harness.described import Described
+from zcbench.harness.environment import from_json as environment_of
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.store import Store
 from zcbench.harness.store_file import explained, intact
@@ -98,10 +99,11 @@ def merge(target: Store, sources: Sequence[Path], *, keep_first: bool = False) -
 
 def _take_descriptions(target: Store, source: Store) -> None:
     """Note what the metrics of a store are, and refuse to mix scores that different code made."""
-    with explained(source.path):
+    with explained(source.path), intact(source.path):
         pairs = source.connection.execute("SELECT DISTINCT metric, version FROM scores").fetchall()
+        named = sorted({(metric.partition("(")[0], version) for metric, version in pairs})
     known, theirs = target.described(), source.described()
-    for name, version in sorted({(metric.partition("(")[0], version) for metric, version in pairs}):
+    for name, version in named:
         stated, before = theirs.get((name, version)), known.get((name, version))
         one = stated or Described(name, version, higher_is_better=True)
         if not source.holds_scores_of(one):
@@ -126,7 +128,7 @@ def _take_rows(target: Store, source: Store, earlier: Sequence[Path], *, keep_fi
             rows, new = rows + len(some), new + added
             differing += found
         with explained(target.path):
-            evaluated.copy(target.connection, source.connection)
+            evaluated.copy(target.connection, source)
     if differing and not keep_first:
         first = differing[0]
         there = next((path for path in earlier if _holds(path, first.key)), target.path)
@@ -148,9 +150,13 @@ def _read(source: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
                 raise ValueError(f"a row is {outcome} with the value {value}")
             if not all(isinstance(number, float) for number in (*numbers, *([] if value is None else [value]))):
                 raise ValueError("a value or its seconds are no number")
+            if not all(isinstance(text, str) for text in (*row[:4], row[5], row[8], row[11])):
+                raise ValueError("a name in a row is no text")
+            if not isinstance(row[4], int):
+                raise ValueError("a version is no number")
             if texts not in known:
-                Recipe(**json.loads(texts[0]))
-                dict(json.loads(texts[1]))
+                Recipe.from_json(texts[0])
+                environment_of(texts[1])
                 known.add(texts)
         yield rows
 

@@ -132,9 +132,9 @@ def scoring(*, dataset: str | None, metrics: Callable[..., Any] | None = None) -
             "--metrics", default="standard", show_default=True, metavar="LIST", help="Metrics, groups, or files like "
             "my_metric.py or my_metric.py:name, separated by commas: see zcbench list metrics."),
         include_path(),
-        click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+        click.option("--seeds", type=click.IntRange(1, 10_000), default=1, show_default=True, metavar="N",
                      help="Number of initialisations: seeds 0 to N-1."),
-        click.option("--first-seed", type=click.IntRange(0), default=0, show_default=True, metavar="K",
+        click.option("--first-seed", type=click.IntRange(0, 2**53), default=0, show_default=True, metavar="K",
                      help="First of the initialisation seeds: K to K+N-1."),
         click.option("--batch-size", type=click.IntRange(2), default=32, show_default=True, metavar="N",
                      help="Images in the mini-batch."),
@@ -228,7 +228,7 @@ def statistics() -> Callable[[F], F]:
                      metavar="[drop|worst]", help="Architectures without a score: leave them out, or rank them last."),
         click.option("--population", default="all", show_default=True, metavar="NAME",
                      help="Which architectures: all, or a named subset such as no_dead_edge."),
-        click.option("--resamples", type=click.IntRange(10), default=1000, show_default=True, metavar="N",
+        click.option("--resamples", type=click.IntRange(10, 100_000), default=1000, show_default=True, metavar="N",
                      help="Bootstrap resamples of the intervals."),
     )  # fmt: skip
 

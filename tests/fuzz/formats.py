@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +37,7 @@ from zcbench.datasets.nasbench301.encoding import encode
 from zcbench.datasets.registry import benchmark, benchmarks
 from zcbench.datasets.truth import TruthTable
 from zcbench.datasets.unpack import unpack
-from zcbench.harness import evaluated
+from zcbench.harness import evaluated, runner
 from zcbench.harness.analysis.output import plain
 from zcbench.harness.commands._choosing import Choice, choose
 from zcbench.harness.commands._targets import TruthOptions
@@ -45,8 +46,11 @@ from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.evaluated import Evaluated, Record
 from zcbench.harness.gate import files as gate_files
 from zcbench.harness.gate.baseline import record
+from zcbench.harness.initialise import initialisation
+from zcbench.harness.job import Job
 from zcbench.harness.options import configured, split
 from zcbench.harness.rate import Rate
+from zcbench.harness.registry import select
 from zcbench.harness.results import read as results
 from zcbench.harness.results.document import to_text
 from zcbench.harness.results.merge import merge
@@ -525,17 +529,30 @@ def network_options(folder: Path) -> Case:
 # ---------------------------------------------------------------- our own files
 
 
-def stored(folder: Path) -> tuple[Path, Change]:
-    """A score store with everything that there can be in one."""
+def made_up(store: Store) -> None:
+    """Write everything that there can be in a store."""
     from scores import ENVIRONMENT, recipe, score
 
+    store.describe(Described(metric, 1, higher_is_better=True, cite="nobody") for metric in ("snip", "nwot"))
+    for n in range(6):
+        for seed in (0, 1):
+            rows = [score(f"a{n}", m, value=float(n), recipe=recipe(init_seed=seed)) for m in ("snip", "nwot")]
+            store.append(rows, ENVIRONMENT, Record((Evaluated.of(rows, 0.5),), (Rate("float32", 1e10, 512),)))
+
+
+def scored(store: Store) -> None:
+    """Score some cells by what needs no passes."""
+    one = benchmark("nasbench201")
+    batch = images.load("digits", batch_size=8, resolution=8)
+    cells, init = one.space.sample(14, seed=0), initialisation("pytorch")
+    runner.run(Job(one.name, one.space, cells, select("params,layers"), batch, init, seeds=1), store)
+
+
+def stored(folder: Path, fill: Callable[[Store], None] = made_up) -> tuple[Path, Change]:
+    """A score store, and how it is changed."""
     path = folder / "s.sqlite"
     with Store(path) as made:
-        made.describe(Described(metric, 1, higher_is_better=True, cite="nobody") for metric in ("snip", "nwot"))
-        for n in range(6):
-            for seed in (0, 1):
-                rows = [score(f"a{n}", m, value=float(n), recipe=recipe(init_seed=seed)) for m in ("snip", "nwot")]
-                made.append(rows, ENVIRONMENT, Record((Evaluated.of(rows, 0.5),), (Rate("float32", 1e10, 512),)))
+        fill(made)
         made._connection.execute("PRAGMA journal_mode = DELETE")
     whole = path.read_bytes()
     cells = {
@@ -548,6 +565,9 @@ def stored(folder: Path) -> tuple[Path, Change]:
     }  # fmt: skip
     documents = (("recipes", "recipe"), ("environments", "environment"), ("metrics", "description"),
                  ("metric_sets", "metrics"))  # fmt: skip
+    with closing(sqlite3.connect(path)) as opened:
+        texts = {(t, c): opened.execute(f"SELECT {c} FROM {t}").fetchone()[0] for t, c in documents}
+    before = {key: objects_of(json.loads(text), lambda o: json.dumps(o).encode()) for key, text in texts.items()}
 
     def changed(draw: random.Random) -> bytes:
         other = folder / "other.sqlite"
@@ -561,9 +581,9 @@ def stored(folder: Path) -> tuple[Path, Change]:
                 value = json.dumps(value) if isinstance(value, dict | list) else value
                 value = str(value) if isinstance(value, int) and abs(value) >= 2**63 else value
                 if (table, column) in documents and draw.random() < 0.7:
-                    (before,) = connection.execute(f"SELECT {column} FROM {table}").fetchone()
-                    value = json.dumps(of_object(json.loads(before), draw))
-                where = " WHERE architecture = 'a1'" if table == "scores" and draw.random() < 0.5 else ""
+                    value = before[table, column](draw).decode()
+                one = table == "scores" and draw.random() < 0.5
+                where = " WHERE architecture = (SELECT min(architecture) FROM scores)" if one else ""
                 try:
                     connection.execute(f"UPDATE OR REPLACE {table} SET {column} = ?{where}", (value,))
                 except (sqlite3.Error, UnicodeEncodeError):
@@ -611,13 +631,33 @@ def store_that_is_added_to(folder: Path) -> Case:
         with Store(folder / "all.sqlite") as target:
             target.append(others, ENVIRONMENT)
             merge_stores(target, [path], keep_first=True)
-            found = target.frame()
+            try:
+                found = target.frame(), evaluated.read(target, "toy", target.recipes()), target.described()
+            except ZcbenchError as error:
+                raise AssertionError(f"a store took over what is damaged: {error}") from error
         with Store(path) as opened:
             opened.describe([Described("snip", 1, higher_is_better=True)])
             left = opened.missing([row(one) for one in others], retry_failed=True)
             opened.append([one for one in others if row(one) in left], ENVIRONMENT)
             merge_stores(opened, [folder / "all.sqlite"], keep_first=True)
             return found, opened.frame()
+
+    return Case(change, path, use)
+
+
+def store_in_a_report(folder: Path) -> Case:
+    """What a page is made of."""
+    from fuzz.commands import called
+
+    path, change = stored(folder, scored)
+    options = ("--target", "cifar10", "--source", "analognasbench", "--split", "test", "--resamples", "10")
+
+    def use() -> None:
+        try:
+            called(("report", "--store", str(path), *options, "--out", str(folder / "page")))
+        except SystemExit as leave:
+            if leave.code:
+                raise
 
     return Case(change, path, use)
 
@@ -745,6 +785,7 @@ FORMATS: dict[str, Callable[[Path], Case]] = {
     "network options": network_options,
     "score store": store,
     "score store, added to": store_that_is_added_to,
+    "score store in a report": store_in_a_report,
     "shared result": shared_results,
     "gate baseline": baseline,
     "gate scores": sidecar,

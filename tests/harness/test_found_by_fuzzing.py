@@ -8,9 +8,13 @@ import pytest
 from scores import ENVIRONMENT, recipe, score
 from verbs import command
 
-from zcbench.datasets import download, manifest
+from zcbench.datasets import download, images, manifest
+from zcbench.datasets.registry import benchmark
 from zcbench.harness.errors import LONGEST, ZcbenchError, one_line, shown, unknown
+from zcbench.harness.initialise import initialisation
+from zcbench.harness.job import Job
 from zcbench.harness.options import configured
+from zcbench.harness.registry import select
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
 from zcbench.reports import citations
@@ -49,6 +53,35 @@ def test_a_path_that_the_system_cannot_name_is_refused(capsys: pytest.CaptureFix
 def test_a_text_that_is_not_utf8_is_refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*arguments) == 2
     assert r"\udcff' is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--seeds", "99999999999"), ("--first-seed", "9" * 30), ("--resamples", "9" * 30)]
+)
+def test_a_number_that_would_take_years_is_refused(
+    option: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("run", option, value, "--out", str(tmp_path)) == 2
+    assert f"{value} is not in the range" in capsys.readouterr().err
+
+
+def test_a_job_of_more_scores_than_can_be_listed_is_refused() -> None:
+    space = benchmark("nasbench201").space
+    cell = next(iter(space))
+    batch, init = images.load("gaussian", batch_size=2, resolution=8), initialisation("pytorch")
+    with pytest.raises(ZcbenchError, match="are 50000001 scores, more than 50,000,000: take fewer at once"):
+        Job("nasbench201", space, [cell], select("params"), batch, init, seeds=50_000_001)
+
+
+def test_a_store_whose_own_tables_have_no_names_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with Store(path) as made:
+        made.connection.execute("PRAGMA journal_mode = DELETE")
+    whole = path.read_bytes()
+    assert b"CREATE TABLE recipes" in whole
+    path.write_bytes(whole.replace(b"CREATE TABLE recipes", b"CREATE TABLE r\xffcipes"))
+    with pytest.raises(ZcbenchError, match="is not a score store, or it is damaged"):
+        Store(path, create=False)
 
 
 def test_an_address_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +150,5 @@ def test_a_damaged_note_of_a_download_begins_anew(change: dict[str, object], tmp
 
 
 def test_a_count_of_thousands_of_digits_is_refused() -> None:
-    from zcbench.datasets.registry import benchmark
-
     with pytest.raises(ZcbenchError, match="is a whole number of 1 or more"):
         configured(benchmark("darts").space, {"channels": "9" * 5_000})

@@ -12,6 +12,7 @@ from verbs import command
 from zcbench.harness import evaluated
 from zcbench.harness.described import Described
 from zcbench.harness.errors import MissingFileError, ZcbenchError
+from zcbench.harness.rate import Rate
 from zcbench.harness.store import SCHEMA_VERSION, Store
 from zcbench.harness.store_merge import merge
 from zcbench.harness.types import Outcome, Score
@@ -195,10 +196,25 @@ def test_a_newer_schema_is_refused_and_nothing_is_merged(tmp_path: Path, out: Pa
         "UPDATE scores SET value = 'seven'",
         "UPDATE scores SET outcome = 'great'",
         "UPDATE scores SET seconds_marginal = 'long'",
+        "UPDATE scores SET metric = x'00'",
+        "UPDATE scores SET architecture = x'00' WHERE architecture = 'c'",
+        "UPDATE scores SET version = 'one'",
+        "UPDATE recipes SET recipe = replace(recipe, '\"batch_seed\":0', '\"batch_seed\":null')",
+        "UPDATE environments SET environment = '{\"threads\": 1}'",
+        "UPDATE metrics SET description = '{\"higher_is_better\": 1}'",
+        "UPDATE metric_sets SET metrics = '[7]'",
+        "UPDATE metric_sets SET digest = 'another'",
+        "UPDATE evaluations SET seconds = 'long'",
+        "UPDATE evaluations SET seconds = 1e999",
+        "UPDATE rates SET flops = 'fast'",
+        "UPDATE rates SET size = 1e999",
     ],
 )
 def test_a_store_with_rows_that_make_no_sense_is_refused(tmp_path: Path, out: Path, change: str) -> None:
-    one, two = fill(tmp_path / "1", score("a")), fill(tmp_path / "2", score("b"))
+    one, two = fill(tmp_path / "1", score("a"), code="x"), fill(tmp_path / "2", score("b"), code="x")
+    with Store(two) as store:
+        took = evaluated.Evaluated.of([score("c")], 2.5)
+        store.append([score("c")], ENVIRONMENT, evaluated.Record((took,), (Rate("float32", 5e9, 512),)))
     with sqlite3.connect(two) as connection:
         connection.execute(change)
     connection.close()
