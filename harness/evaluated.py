@@ -180,7 +180,7 @@ def _sound(source: Store, table: str) -> Iterator[Sequence[Any]]:
             for name, cell in zip(_COLUMNS[table], row, strict=True):
                 if not isinstance(cell, int | float if name in numbers else str):
                     raise TypeError(f"{name} in {table} holds {type(cell).__name__}")
-                if name in numbers and not isfinite(cell):
+                if isinstance(cell, float) and not isfinite(cell):
                     raise ValueError(f"{name} in {table} is {cell}")
             if table in _READ:
                 _READ[table](row[1])
