@@ -239,7 +239,7 @@ def test_a_link_to_one_result(visit: Visit) -> None:
     assert shown(view) == keys(alike)
     assert view.locator("tr.linked").get_attribute("id") == f"row={wanted.key}"
     view.locator(f"[id='row={alike[0].key}'] .rank a").click()
-    assert view.url.endswith(f"#row={alike[0].key}")
+    view.wait_for_url(lambda url: url.endswith(f"#row={alike[0].key}"))  # it is told of the address after the click
     assert view.locator("tr.linked").get_attribute("id") == f"row={alike[0].key}"
 
 
