@@ -55,8 +55,12 @@ def environments(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_bits_are_those_of_this_process(tmp_path: Path, cluster: Any) -> None:
-    what = job(select("standard"), 8)
+    both = tmp_path / "both"
+    # On the cluster no candidate is done before both workers have begun one, after this process.
+    wait = f"os.path.exists({str(both)!r}) and len(set(begun)) < 3"
+    what = job([*select("standard"), deadly(tmp_path, job([]), wait=wait)], 8)
     score(tmp_path / "here", what, Machine())
+    both.touch()
     summary, said = score(tmp_path / "ray", what, on(cluster, workers=None, device="auto"))
     assert "2 Ray workers on 2 nodes" in said
     assert summary.outcomes[Outcome.FAILED] == 0
