@@ -38,9 +38,14 @@ def command(metrics: str, as_json: bool) -> None:
         click.echo(json.dumps(described, indent=2))
         return
     click.echo(f"{plural(len(chosen), 'metric')}: {', '.join(described['metrics'])}")
-    more = ", besides what is said in words below" if any(p.passes.words for p in shared.procedures) else ""
+    in_words = any(p.passes.words for p in shared.procedures) or _carried(shared)
+    more = ", besides what is said in words below" if in_words else ""
     click.echo(f"{_total(described['totals'])}{more}; one metric at a time: {_total(described['alone'])}")
     _show(shared, described)
+
+
+def _carried(shared: Plan) -> bool:
+    return any(backward.carried for one in shared.passes for backward in one.backwards)
 
 
 def _total(numbers: dict[str, int]) -> str:
@@ -55,6 +60,7 @@ def _show(shared: Plan, described: dict[str, Any]) -> None:
             click.echo(f"    record {name}")
         for backward in one["backwards"]:
             more = " + Hessian-vector product" if backward["hessian_vector_product"] else ""
+            more += " + derivatives carried forwards" if backward["derivatives_carried_forwards"] else ""
             click.echo(f"    backward of {backward['target']}{more}: {', '.join(backward['quantities'])}")
     if described["procedures"]:
         click.echo("\nwith passes of their own:")

@@ -63,33 +63,16 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
     return torch.dot(a.permute(*order).reshape(-1), b.permute(*order).reshape(-1)).double()
 
 
-class Scaled(Function):
-    """w as α w at α = 1: the derivative by α is <w, gradient of w>."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: Tensor) -> Tensor:
-        """Return the weights."""
-        ctx.save_for_backward(weight, scale)
-        return alias(weight)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        """Return the gradient, which is also that of the weights, and its product with them."""
-        weight, scale = ctx.saved_tensors
-        of_weight, of_scale = _asked(ctx, weight, scale)
-        return gradient if of_weight else None, inner(weight, gradient) if of_scale else None
-
-
 class Convolution(Function):
-    """C(x, α w) + bias at α = 1; ``how`` is what follows the bias in ``torch.convolution``."""
+    """C(x, w) + bias; ``how`` is what follows the bias in ``torch.convolution``."""
 
     @staticmethod
     def forward(
-        ctx: Any, image: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor | None, how: tuple[Any, ...]
+        ctx: Any, image: Tensor, weight: Tensor, bias: Tensor | None, how: tuple[Any, ...]
     ) -> Tensor:
         """Convolve."""
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(image, weight, bias, scale)
+        ctx.save_for_backward(image, weight, bias)
         ctx.how = how
         return torch.convolution(image, weight, bias, *how)
 
@@ -97,39 +80,33 @@ class Convolution(Function):
     def backward(ctx: Any, gradient: Tensor | None) -> Any:
         """Return the gradients that the pass under way asks for."""
         if gradient is None:
-            return None, None, None, None, None
-        image, weight, bias, scale = ctx.saved_tensors
-        of_image, of_weight, of_bias, of_scale = _asked(ctx, image, weight, bias, scale)
-        # <x, gradient of x> and <w, gradient of w> are the same number: the first is there anyway.
-        mask = (of_image, of_weight or (of_scale and not of_image), of_bias)
-        by_image, by_weight, by_bias = _ConvolutionBackward.apply(  # type: ignore[no-untyped-call]
-            gradient, image, weight, scale, ctx.how, None if bias is None else list(bias.shape), mask
+            return None, None, None, None
+        image, weight, bias = ctx.saved_tensors
+        found = _ConvolutionBackward.apply(  # type: ignore[no-untyped-call]
+            gradient, image, weight, ctx.how, None if bias is None else list(bias.shape),
+            tuple(_asked(ctx, image, weight, bias)),
         )
-        by_scale = None
-        if of_scale:
-            by_scale = inner(image, by_image) if of_image else inner(weight, by_weight)
-        return by_image, by_weight if of_weight else None, by_bias, by_scale, None
+        return *found, None
 
 
 class _ConvolutionBackward(Function):
     @staticmethod
     def forward(
-        ctx: Any, gradient: Tensor, image: Tensor, weight: Tensor, scale: Tensor | None, how: tuple[Any, ...],
+        ctx: Any, gradient: Tensor, image: Tensor, weight: Tensor, how: tuple[Any, ...],
         bias_shape: list[int] | None, mask: tuple[bool, bool, bool],
     ) -> Any:
         ctx.set_materialize_grads(False)
-        found = _convolution_backward(gradient, image, weight, bias_shape, *how, mask)
-        ctx.save_for_backward(gradient, image, weight, scale, found[0] if scale is not None else None)
+        ctx.save_for_backward(gradient, image, weight)
         ctx.how = how
-        return found
+        return _convolution_backward(gradient, image, weight, bias_shape, *how, mask)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, v: Tensor | None, u: Tensor | None, t: Tensor | None) -> Any:
-        gradient, image, weight, scale, by_image = ctx.saved_tensors
-        of_gradient, of_image, of_weight, of_scale = _asked(ctx, gradient, image, weight, scale)
+        gradient, image, weight = ctx.saved_tensors
+        of_gradient, of_image, of_weight = _asked(ctx, gradient, image, weight)
         how = ctx.how
-        found: list[Tensor | None] = [None, None, None, None]
+        found: list[Tensor | None] = [None, None, None]
         if of_gradient:
             parts = [torch.convolution(v, weight, None, *how)] if v is not None else []
             parts += [torch.convolution(image, u, None, *how)] if u is not None else []
@@ -141,8 +118,6 @@ class _ConvolutionBackward(Function):
             found[1] = _convolution_backward(gradient, image, u, None, *how, (True, False, False))[0]
         if of_weight and v is not None:
             found[2] = _convolution_backward(gradient, v, weight, None, *how, (False, True, False))[1]
-        if of_scale and v is not None:
-            found[3] = inner(v, by_image)
         return *found, None, None, None
 
 

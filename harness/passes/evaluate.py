@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zcbench.harness.metric import Undefined
+from zcbench.harness.passes.double_backward import inner
 from zcbench.harness.passes.observe import Recorder
 from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation
@@ -33,6 +36,8 @@ from zcbench.harness.passes.spec import (
     WeightHessianGradient,
 )
 from zcbench.harness.passes.state import mode, prunable
+from zcbench.harness.passes.tangent_rules import Untaped
+from zcbench.harness.passes.tape import Tape
 from zcbench.harness.settings import kept
 from zcbench.harness.timing import Clock
 
@@ -126,7 +131,7 @@ def _run_pass(run: Run, one: Pass) -> None:
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
             of_inputs=InputGradientCorrelation in wanted, graph=bool(one.backwards),
-            hessian=any(b.hessian for b in one.backwards),
+            hessian=HessianGradient in wanted, taped=WeightHessianGradient in wanted,
         )  # fmt: skip
     _keep_recorded(run, one, recorders, opened.logits)
     fisher = next((r for r in recorders if isinstance(r, ChannelFisherRecorder)), None)
@@ -167,24 +172,24 @@ def _run_backward(
     retain: bool,
 ) -> None:
     """Differentiate one target once, for all its quantities together."""
-    inputs, parameters = opened.inputs, opened.parameters
     kinds = {type(q) for q in backward.quantities}
-    weights = [parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
+    weights = [opened.parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
     edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
-    leaves = [inputs] if InputGradientCorrelation in kinds else []
+    leaves = [opened.inputs] if InputGradientCorrelation in kinds else []
+    tape = opened.tape if WeightHessianGradient in kinds else None
+    tape = tape if tape is not None and tape.usable(opened.logits) else None
     # Tensors and edges together: torch takes them, its annotation does not.
-    with_respect_to: list[Any] = [*weights, *edges, *leaves]
+    with_respect_to: list[Any] = [*weights, *edges, *leaves, *(tape.edges if tape is not None else [])]
+    again = HessianGradient in kinds
     with run.clock.measure((forward, backward.target)):
         scalar = _scalar(run, forward, backward.target, opened.logits)
         gradients = torch.autograd.grad(
-            scalar, with_respect_to, retain_graph=retain or backward.hessian,
-            create_graph=backward.hessian, allow_unused=True,
+            scalar, with_respect_to, retain_graph=retain or again, create_graph=again, allow_unused=True
         )
     of_weights = tuple(
         torch.zeros_like(w) if g is None else g for g, w in zip(gradients, weights, strict=False)
     )
     rest = gradients[len(weights) :]
-    last = next((q for q in reversed(backward.quantities) if isinstance(q, HESSIAN)), None)
     for quantity in backward.quantities:
         with run.clock.measure(quantity):
             if isinstance(quantity, ParamGradient):
@@ -193,14 +198,31 @@ def _run_backward(
                 assert fisher is not None
                 run.values[quantity] = fisher.reduce(rest[: len(edges)])
             elif isinstance(quantity, InputGradientCorrelation):
-                run.values[quantity] = _correlation(inputs, rest[len(edges)])
+                run.values[quantity] = _correlation(opened.inputs, rest[len(edges)])
             elif isinstance(quantity, HessianGradient):
-                products = hessian_gradient(of_weights, weights, retain=retain or quantity is not last)
+                products = hessian_gradient(of_weights, weights, retain=retain)
                 run.values[quantity] = dict(zip(run.names, products, strict=True))
             elif isinstance(quantity, WeightHessianGradient):
-                assert opened.scale is not None
-                again = retain or quantity is not last
-                (run.values[quantity],) = hessian_gradient(of_weights, [opened.scale], retain=again)
+                directions = dict(zip(run.names, (g.detach() for g in of_weights), strict=True))
+                run.values[quantity] = _form(run, quantity, opened, tape, directions, rest[len(edges) + len(leaves) :])
+
+
+def _form(
+    run: Run, quantity: WeightHessianGradient, opened: Opened, tape: Tape | None, directions: Mapping[str, Tensor],
+    deltas: Sequence[Tensor | None],
+) -> Tensor:
+    """Return θᵀ H g from the tape, or from a double backward of its own where the network has layers without a rule."""
+    forward, target = quantity.forward, quantity.target
+    if tape is not None:
+        weights = {name: opened.parameters[name] for name in run.names}
+        with suppress(Untaped):
+            return tape.form(weights, directions, deltas, partial(_scalar, run, forward, target), opened.logits)
+    opened = run.open(forward, of_weights=run.names, hessian=True)
+    leaves = [opened.parameters[name] for name in run.names]
+    scalar = _scalar(run, forward, target, opened.logits)
+    gradient = torch.autograd.grad(scalar, leaves, create_graph=True, allow_unused=True)
+    product = hessian_gradient([g for g in gradient if g is not None], leaves, retain=False)
+    return torch.stack([inner(w.detach(), p) for w, p in zip(leaves, product, strict=True)]).sum()
 
 
 def _correlation(inputs: Tensor, gradient: Tensor | None) -> Tensor:

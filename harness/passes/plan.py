@@ -21,7 +21,7 @@ from zcbench.harness.passes.spec import (
 )
 
 HESSIAN = (HessianGradient, WeightHessianGradient)
-"""What takes a second backward pass, through the first one."""
+"""Second derivatives."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Backward:
     Attributes:
         target: the scalar that is differentiated.
         quantities: what is read off this pass.
-        hessian: whether the Hessian-vector product follows, which needs the gradient's own graph.
+        hessian: whether a Hessian-vector product follows, a second backward through the graph of the gradient.
     """
 
     target: Target
@@ -42,6 +42,11 @@ class Backward:
     def count(self) -> int:
         """Backward passes: the gradient, and one more for the Hessian-vector product."""
         return 2 if self.hessian else 1
+
+    @property
+    def carried(self) -> bool:
+        """Whether derivatives along two directions are carried forwards afterwards."""
+        return any(isinstance(q, WeightHessianGradient) for q in self.quantities)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ class Plan:
     def totals(self) -> dict[str, int]:
         """Number of forward and backward passes; a Hessian-vector product counts as one backward.
 
-        What a procedure takes for every image or operation is not in it: the plan says it in words.
+        What a procedure takes for every image or operation is not in it, nor are derivatives that are carried
+        forwards: the plan says that in words.
         """
         own = [p.passes for p in self.procedures]
         return {
@@ -97,6 +103,7 @@ class Plan:
                             "target": str(b.target),
                             "quantities": [type(q).__name__ for q in b.quantities],
                             "hessian_vector_product": b.hessian,
+                            "derivatives_carried_forwards": b.carried,
                         }
                         for b in p.backwards
                     ],
@@ -151,7 +158,7 @@ def _one_pass(forward: Forward, needed: list[Quantity], *, also_shapes: bool) ->
     backwards = []
     for target in sorted({q.target for q in differentiated}):
         of_target = tuple(q for q in differentiated if q.target == target)
-        backwards.append(Backward(target, of_target, any(isinstance(q, HESSIAN) for q in of_target)))
+        backwards.append(Backward(target, of_target, any(isinstance(q, HessianGradient) for q in of_target)))
     # The graph of a Hessian-vector product is the largest: it comes last, when nothing else is kept alive.
     backwards.sort(key=lambda b: b.hessian)
     return Pass(forward, recorded, tuple(backwards))

@@ -28,6 +28,7 @@ from zcbench.harness.passes.spec import (
     Weights,
 )
 from zcbench.harness.passes.state import fresh_buffers, like_images, norm, resolve
+from zcbench.harness.passes.tape import Tape
 from zcbench.harness.timing import Clock
 from zcbench.harness.types import Architecture, Loss, Task
 
@@ -140,13 +141,13 @@ class Opened:
         inputs: what was fed, [N, c, h, w].
         parameters: all parameters by name, as leaves of the graph.
         logits: the network's output, [N, C].
-        scale: α = 1 that all weights are multiplied with, to be differentiated by; None where nobody asked for it.
+        tape: the notes of the pass; None where nobody asked for them.
     """
 
     inputs: Tensor
     parameters: Mapping[str, Tensor]
     logits: Tensor
-    scale: Tensor | None = None
+    tape: Tape | None = None
 
 
 NO_WEIGHTS = "the network has no weights of Conv2d or Linear layers"
@@ -240,7 +241,7 @@ class Run:
 
     def open(
         self, forward: Forward, *, of_weights: Iterable[str] = (), of_inputs: bool = False,
-        recorders: Sequence[Recorder] = (), graph: bool = True, hessian: bool = False,
+        recorders: Sequence[Recorder] = (), graph: bool = True, hessian: bool = False, taped: bool = False,
     ) -> Opened:
         """Run one forward, with a graph to differentiate where there is something to differentiate by.
 
@@ -251,6 +252,7 @@ class Run:
             recorders: what looks at the modules while they run.
             graph: whether to keep a graph at all.
             hessian: whether its gradient will be differentiated once more.
+            taped: whether to note the calls, for derivatives that are carried along afterwards.
         """
         wanted = set(of_weights)
         inputs = self.inputs(forward).detach().requires_grad_(of_inputs)
@@ -258,23 +260,25 @@ class Run:
             name: p.detach().requires_grad_(name in wanted)
             for name, p in self.weights(forward.weights, forward.dtype, forward.draw).items()
         }
-        second = SecondOrder(inputs.device) if hessian else None
-        fed = parameters
+        second = SecondOrder() if hessian else None
         if second is not None:
             inputs = inside(inputs)
             parameters = {name: inside(p) for name, p in parameters.items()}
-            fed = second.scaled(parameters)
-        state = {**fed, **fresh_buffers(self.network, inputs.dtype, forward.norm)}
+        tape = Tape(parameters, plainly=hessian) if taped else None
+        if tape is not None:
+            tape.know(inputs)
+        state = {**parameters, **fresh_buffers(self.network, inputs.dtype, forward.norm)}
         if forward.inputs is Inputs.SHAPE:
             state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
         with (
             torch.set_grad_enabled(graph),
             second or nullcontext(),
+            tape or nullcontext(),
             norm(self.network, forward.norm),
             observed(self.network, recorders, self.clock),
         ):
             logits: Tensor = functional_call(self.network, state, (inputs,))  # [N, C]
-        return Opened(inputs, parameters, logits, None if second is None else second.scale)
+        return Opened(inputs, parameters, logits, tape)
 
     def loss(self, logits: Tensor, number: int = 0) -> Tensor:
         """Return the loss of the task, mean over the images: [].

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from zcbench.harness.passes.double_backward import BatchNorm, Convolution, Relu, Scaled, inside
+from zcbench.harness.passes.double_backward import BatchNorm, Convolution, Relu
 
 
 class SecondOrder(TorchFunctionMode):
@@ -19,27 +18,7 @@ class SecondOrder(TorchFunctionMode):
 
     The modules themselves are not touched, hooks run, and first derivatives keep their bits. Whatever is not known
     here, PyTorch differentiates.
-
-    Attributes:
-        scale: the scalar α of `scaled`.
     """
-
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self.scale = inside(torch.ones((), dtype=torch.float64, device=device, requires_grad=True))
-        self._leaves: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def scaled(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parameters with α w, α = 1, for every w that requires gradients.
-
-        ∂/∂α of Σ stop(g) · g is θᵀ H g, a number: convolutions then need no product for the weights themselves.
-        """
-        made = dict(parameters)
-        for name, weight in parameters.items():
-            if weight.requires_grad:
-                made[name] = Scaled.apply(weight, self.scale)  # type: ignore[no-untyped-call]
-                self._leaves[id(made[name])] = (made[name], weight)
-        return made
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
@@ -47,18 +26,14 @@ class SecondOrder(TorchFunctionMode):
     ) -> Any:
         """Call the layer that stands for a function, or the function itself."""
         rule = _RULES.get(func)
-        if rule is None and func in _CONVOLUTIONS:
-            rule = partial(_CONVOLUTIONS[func], self._convolution)
         found = rule(*args, **(kwargs or {})) if rule is not None else NotImplemented
         return func(*args, **(kwargs or {})) if found is NotImplemented else found
 
-    def _convolution(self, image: Tensor, weight: Tensor, bias: Tensor | None, *how: Any) -> Any:
-        """Convolve; a weight that is scaled by α alone is passed on as what it is scaled from."""
-        if image.dim() != weight.dim() or any(isinstance(h, str) for h in how):
-            return NotImplemented  # an image without a batch, or padding by name
-        _, leaf = self._leaves.get(id(weight), (None, None))
-        source, scale = (weight, None) if leaf is None else (leaf, self.scale)
-        return Convolution.apply(image, source, bias, scale, how)  # type: ignore[no-untyped-call]
+
+def _convolution(image: Tensor, weight: Tensor, bias: Tensor | None, *how: Any) -> Any:
+    if image.dim() != weight.dim() or any(isinstance(h, str) for h in how):
+        return NotImplemented  # an image without a batch, or padding by name
+    return Convolution.apply(image, weight, bias, how)  # type: ignore[no-untyped-call]
 
 
 def _several(sizes: int | Sequence[int] | str, dims: int) -> Any:
@@ -66,23 +41,23 @@ def _several(sizes: int | Sequence[int] | str, dims: int) -> Any:
 
 
 def _forwards(  # the signature of torch.conv2d
-    convolve: Callable[..., Any], input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,  # noqa: A002
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,  # noqa: A002
     padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Any:
     dims = weight.dim() - 2
     stride, padding, dilation = (_several(sizes, dims) for sizes in (stride, padding, dilation))
-    return convolve(input, weight, bias, stride, padding, dilation, False, [0] * dims, groups)
+    return _convolution(input, weight, bias, stride, padding, dilation, False, [0] * dims, groups)
 
 
 def _transposed(  # the signature of torch.conv_transpose2d
-    convolve: Callable[..., Any], input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,  # noqa: A002
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,  # noqa: A002
     padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Any:
     dims = weight.dim() - 2
     stride, padding, output_padding, dilation = (
         _several(sizes, dims) for sizes in (stride, padding, output_padding, dilation)
     )
-    return convolve(input, weight, bias, stride, padding, dilation, True, output_padding, groups)
+    return _convolution(input, weight, bias, stride, padding, dilation, True, output_padding, groups)
 
 
 def _batch_norm(  # the signature of torch.nn.functional.batch_norm
@@ -101,13 +76,11 @@ def _relu(input: Tensor, inplace: bool = False) -> Any:  # noqa: A002
     return NotImplemented if inplace else Relu.apply(input)  # type: ignore[no-untyped-call]
 
 
-_CONVOLUTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+_RULES: dict[Callable[..., Any], Callable[..., Any]] = {
     **dict.fromkeys((functional.conv1d, functional.conv2d, functional.conv3d), _forwards),
     **dict.fromkeys(
         (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d), _transposed
     ),
-}
-_RULES: dict[Callable[..., Any], Callable[..., Any]] = {
     functional.batch_norm: _batch_norm,
     **dict.fromkeys((functional.relu, torch.relu, Tensor.relu), _relu),
 }
@@ -118,7 +91,7 @@ def hessian_gradient(gradients: Iterable[Tensor], by: Sequence[Tensor], *, retai
 
     Args:
         gradients: g, of which each part may have a graph or none.
-        by: the weights for H g, or the scale of `SecondOrder` for θᵀ H g.
+        by: the weights.
         retain: whether the graph is needed once more.
 
     Returns:

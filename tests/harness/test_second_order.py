@@ -14,6 +14,7 @@ from zcbench.datasets import images
 from zcbench.datasets.registry import benchmark, benchmarks
 from zcbench.harness.candidate import measure
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
+from zcbench.harness.passes import evaluate as evaluation
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
 from zcbench.harness.passes.run import LOSSES, MiniBatch
@@ -118,6 +119,50 @@ class AlongOneAxis(nn.Module):
         return self.flat(self.back(self.line(x.flatten(2))).mean(dim=2))
 
 
+class Assigned(nn.Module):
+    """A layer whose output is written over in part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.one(x)
+        twice = y + y
+        y[:, :2] = x[:, :2] * 3
+        return y + twice
+
+
+class Gated(nn.Module):
+    """A layer whose output is multiplied with what is computed from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(4, 4, 1)
+        self.gate = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.one(x)
+        return y * torch.softmax(self.gate(y.mean(dim=(2, 3))), dim=1)[:, :, None, None]
+
+
+class Joined(nn.Module):
+    """Outputs of layers in other forms and places, and a norm with running statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(4, 4, 1)
+        self.register_buffer("mean", torch.rand(4))
+        self.register_buffer("variance", torch.rand(4) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.one(x) + x.mean(dim=(2, 3), keepdim=True) + 1
+        normal = functional.batch_norm(y, self.mean, self.variance)
+        parts = torch.cat([normal * 3, torch.ones_like(x), -x / 2, x.sum(1, keepdim=True) + y], dim=1)
+        turned = functional.pad(parts, (1, 0, 0, 1))[:, 2:10].permute(0, 1, 3, 2).contiguous()
+        return functional.max_pool2d(turned, (3, 2), stride=2, padding=1, ceil_mode=True)
+
+
 def starting(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
     """A norm with weights that are no ones and zeros."""
     norm.weight.data.uniform_(0.5, 2)
@@ -145,6 +190,9 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "in place": lambda: Around(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 1)),
     "poolings": lambda: Around(nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4),
                                nn.MaxPool2d(2), nn.SiLU(), nn.AdaptiveAvgPool2d(2)),
+    "assigned": lambda: Around(Assigned(), nn.BatchNorm2d(4), nn.ReLU()),
+    "gated": lambda: Around(Gated(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
+    "joined": lambda: Around(Joined(), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
     "modified weights": lambda: Around(Modified(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()),
     "twice": lambda: Around(Twice(), nn.BatchNorm2d(4), nn.ReLU()),
     "one axis": lambda: Around(AlongOneAxis()),
@@ -155,6 +203,12 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 def test_every_layer_is_differentiated_twice_as_pytorch_does(kind: str) -> None:
     torch.manual_seed(1)
     agrees(KINDS[kind]().double(), batch(6, 8))
+
+
+@pytest.mark.parametrize("kind", ["groups", "strides", "padding by name", "transposed", "a large eps", "joined"])
+def test_layers_with_a_rule_need_no_double_backward(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(evaluation, "hessian_gradient")
+    evaluate(KINDS[kind]().double(), batch(6, 8), plan([WeightHessianGradient()]), key=KEY)
 
 
 @pytest.mark.parametrize("name", ["plain", "branchy", "nasbench201"])
@@ -211,7 +265,7 @@ def test_running_statistics_are_updated_as_ever() -> None:
         ours = copy.deepcopy(theirs)
         for number in (0, 1):
             inputs = batch(5, 4, torch.float32).numbered(number)[0].requires_grad_()
-            with SecondOrder(inputs.device):
+            with SecondOrder():
                 mine = ours(inputs)
             assert type(mine.grad_fn).__name__ == "BatchNormBackward"  # of this module, not PyTorch's own
             assert torch.equal(mine, theirs(inputs))
@@ -255,6 +309,16 @@ SMALL = {"channels": "4", "cells": "3", "stem_channels": "8"}
 def test_it_is_right_on_a_small_network_of_every_space(name: str) -> None:
     """But for a space whose networks come in no small size, and which has the heads of another."""
     on_space(kinds(name, SMALL)[0], count=1, side=8 if name.startswith("transnas") else 16, size=4)
+
+
+@pytest.mark.usefixtures("one_cell_a_stage")
+@pytest.mark.parametrize("name", sorted(benchmarks()))
+def test_networks_of_every_space_need_no_double_backward(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(evaluation, "hessian_gradient")
+    space = kinds(name, SMALL)[0]
+    architecture = next(a for a in space.sample(20, seed=2) if space.disconnected(a) is None)
+    network = initialise(space.build(architecture, 10), INITIALISATIONS["pytorch"], seeded("contract"))
+    assert measure(network, batch(2, 32, torch.float32), select("grasp"), key=KEY)["grasp"].outcome is Outcome.OK
 
 
 @pytest.mark.slow
