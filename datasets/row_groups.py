@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zcbench.datasets.columns import LIMIT, check_text, check_whole, no_text
+from zcbench.datasets.footer import Extent, row_groups
 from zcbench.datasets.measures import is_curve
 from zcbench.datasets.rows import Choice, Values
 from zcbench.datasets.tidy import KINDS, TEXT, TRUTH_COLUMNS, check_file, validated
@@ -58,21 +59,19 @@ class RowsInFile:
     @classmethod
     def _opened(cls, path: Path) -> RowsInFile | None:
         with pq.ParquetFile(path) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-        if metadata.num_row_groups < 2 or not _has_types(schema):
+            schema = file.schema_arrow
+        if file.num_row_groups < 2 or not _has_types(schema):
             return None
         groups: dict[Choice, list[int]] = {}
         counts: dict[Choice, int] = {}
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
-            if _is_curve(columns["metric"]):
+        for number, group in enumerate(row_groups(path)):
+            if _is_curve(group.columns["metric"]):
                 continue
-            choice = _choice(columns)
+            choice = _choice(group.columns)
             if choice is None:
                 return None
             groups.setdefault(choice, []).append(number)
-            counts[choice] = counts.get(choice, 0) + group.num_rows
+            counts[choice] = counts.get(choice, 0) + group.rows
         return cls(path, groups, counts) if counts else None
 
     def read(self, choice: Choice) -> Values:
@@ -140,35 +139,33 @@ def _has_types(schema: pa.Schema) -> bool:
     return True
 
 
-def _is_curve(column: pq.ColumnChunkMetaData) -> bool:
-    found = column.statistics
-    return found is not None and found.has_min_max and all(
-        is_curve(str(value)) for value in (found.min, found.max)
-    )  # fmt: skip
+def _is_curve(said: Extent | None) -> bool:
+    return said is not None and all(is_curve(str(value)) for value in (said.least, said.most))
 
 
-def _choice(columns: dict[str, pq.ColumnChunkMetaData]) -> Choice | None:
+def _choice(columns: dict[str, Extent | None]) -> Choice | None:
     """Return what a row group is of; None where it is of several things or shown to be invalid.
 
     The longest and the unprintable texts are seen where they are read: statistics show two of them.
     """
     constant: dict[str, str | int] = {"kind": "trained"}
-    for name, column in columns.items():
-        found = column.statistics
+    for name, said in columns.items():
         if name not in TRUTH_COLUMNS:
             continue
-        if found is None or not found.has_min_max or not found.has_null_count or found.null_count:
+        if said is None or said.nulls:
             return None
-        if name in TEXT and not found.min:
+        if name in TEXT and not said.least:
             return None
-        if name in ("epochs", "seed") and not -1 <= found.min <= found.max < LIMIT:
+        if name in ("epochs", "seed") and not -1 <= said.least <= said.most < LIMIT:
             return None
         if name in Choice._fields:
-            if found.min != found.max:
+            if said.least != said.most:
                 return None
-            constant[name] = found.min
-    fractions = columns["value"].statistics
-    if str(constant["metric"]).startswith("accuracy") and not 0 <= fractions.min <= fractions.max <= 1:
+            constant[name] = said.least
+    fractions = columns["value"]
+    if fractions is None or (
+        str(constant["metric"]).startswith("accuracy") and not 0 <= fractions.least <= fractions.most <= 1
+    ):
         return None
     choice = Choice(**constant)  # type: ignore[arg-type]  # the schema was checked
     if choice.kind not in KINDS or any(no_text(value) for value in choice if isinstance(value, str)):
