@@ -153,7 +153,7 @@ def _read(path: Path) -> Manifest:
         for name in ("benchmarks", "readers"):
             content[name] = tuple(content.get(name, ()))
         return Manifest(name=path.stem, files=files, **content)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # TOML and UTF-8 errors are ValueErrors
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:  # TOML's and UTF-8's are ValueErrors
         raise ZcbenchError(f"the manifest {path} is damaged: {error}; install zcbench again") from error
 
 

@@ -76,8 +76,9 @@ def read(path: Path, named: Mapping[str, str]) -> pd.DataFrame:
         raise ZcbenchError(f"the scores {beside} are not those that the baseline {path} was written with: record again")
     try:
         table = pq.read_table(io.BytesIO(content))
-    except (pa.ArrowException, OSError) as error:
+        names, frame = table.schema.names, table.to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:  # names and texts that are no UTF-8 are ValueErrors
         raise ZcbenchError(f"the scores {beside} cannot be read ({error}): record the baseline again") from error
-    if table.schema.names != _COLUMNS.names:
+    if names != _COLUMNS.names:
         raise ZcbenchError(f"the scores {beside} have other columns than {', '.join(_COLUMNS.names)}: record again")
-    return table.to_pandas()
+    return frame

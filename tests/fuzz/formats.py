@@ -476,7 +476,9 @@ def note_of_a_download(folder: Path) -> Case:
     def use() -> object:
         one = download.ResumableDownload(file=file, part=folder / "x.part")
         known = one._known(url)
-        return known and known.validator
+        if known is None:
+            raise ZcbenchError("the download begins anew")
+        return known.validator
 
     return Case(jsons(content), path, use)
 

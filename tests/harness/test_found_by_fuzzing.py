@@ -1,16 +1,20 @@
 """What changed files and options once did beyond one line; the search for more is `tests/fuzz`."""
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
 
 import pytest
+from gated import measured
 from scores import ENVIRONMENT, recipe, score
 from verbs import command
 
 from zcbench.datasets import download, images, manifest
 from zcbench.datasets.registry import benchmark
 from zcbench.harness.errors import LONGEST, ZcbenchError, one_line, shown, unknown
+from zcbench.harness.gate import files as gate_files
+from zcbench.harness.gate.baseline import record
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.options import configured
@@ -84,6 +88,18 @@ def test_a_store_whose_own_tables_have_no_names_is_one_line(tmp_path: Path) -> N
         Store(path, create=False)
 
 
+def test_scores_of_a_baseline_whose_columns_are_not_named_in_utf8_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "reference.json"
+    _, beside = gate_files.write(record([measured(20)]), path)
+    content = beside.read_bytes().replace(b"architecture", b"architec\xffure")
+    beside.write_bytes(content)
+    document = json.loads(path.read_text())
+    document["scores"]["sha256"] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(document))
+    with pytest.raises(ZcbenchError, match=r"cannot be read .*record the baseline again"):
+        gate_files.read(path)
+
+
 def test_an_address_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("data", "fetch", "nasbench101", "--to", str(tmp_path), "--from", "http://[") == 2
     assert 'cannot fetch from "http://[": it is no address' in capsys.readouterr().err
@@ -121,7 +137,10 @@ def test_a_number_that_no_table_has_room_for_is_one_line(tmp_path: Path) -> None
         opened.frame()
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"x = " + b"9" * 5_000, b"[files]", b"files = 1", b'title = "x"'])
+LONG = (b"x = " + b"9" * 5_000, b"x = " + b"[" * 5_000)
+
+
+@pytest.mark.parametrize("content", [b"\xff", *LONG, b"[files]", b"files = 1", b'title = "x"'])
 def test_a_damaged_manifest_is_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
@@ -129,7 +148,7 @@ def test_a_damaged_manifest_is_one_line(content: bytes, tmp_path: Path) -> None:
         manifest._read(path)
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"", b"columns = 1", b"= 1"])
+@pytest.mark.parametrize("content", [b"\xff", b"", b"columns = 1", b"= 1", *LONG])
 def test_a_damaged_table_of_a_publication_is_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
