@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,7 +35,7 @@ from zcbench.harness.passes.spec import (
     VectorOutput,
     WeightHessianGradient,
 )
-from zcbench.harness.passes.state import mode, prunable
+from zcbench.harness.passes.state import mode
 from zcbench.harness.passes.tangent_rules import Untaped
 from zcbench.harness.passes.tape import Tape
 from zcbench.harness.settings import kept
@@ -70,7 +70,7 @@ def evaluate(
         key: what random draws are seeded with, e.g. (recipe, architecture).
         origin: where the network comes from; without it, quantities that look at the search space have no value.
     """
-    run = Run(network, batch, key, Clock(batch.inputs.device), names=prunable(network), origin=origin)
+    run = Run(network, batch, key, Clock(batch.inputs.device), origin=origin)
     for quantity in plan.static:
         with run.clock.measure(quantity):
             try:
@@ -126,7 +126,7 @@ def _run_pass(run: Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
     wanted = {type(q) for b in one.backwards for q in b.quantities}
     of_weights = bool(wanted & {ParamGradient, ChannelFisher, *HESSIAN})
-    recorders = _recorders(run.network, one)
+    recorders = _recorders(run.parts.modules.values(), one)
     with run.clock.measure(one.forward):
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
@@ -140,10 +140,10 @@ def _run_pass(run: Run, one: Pass) -> None:
         _run_backward(run, one.forward, backward, opened, fisher, retain=retain)
 
 
-def _recorders(network: nn.Module, one: Pass) -> list[Recorder]:
+def _recorders(modules: Iterable[nn.Module], one: Pass) -> list[Recorder]:
     recorders: list[Recorder] = [RECORDERS[type(q)](q) for q in one.recorded if type(q) in RECORDERS]
     recorders += [r for q in one.recorded if isinstance(q, Recorded) and (r := q.recorder()) is not None]
-    in_place = any(getattr(module, "inplace", False) for module in network.modules())
+    in_place = any(getattr(module, "inplace", False) for module in modules)
     recorders += [
         ChannelFisherRecorder(q, copy=in_place)
         for b in one.backwards

@@ -18,15 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
-from torch.func import functional_call
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from zcbench.harness.metric import Undefined
-from zcbench.harness.passes.observe import Recorder, observed
+from zcbench.harness.passes.observe import Recorder
 from zcbench.harness.passes.run import LOSSES, Run
 from zcbench.harness.passes.spec import Forward, Quantity
-from zcbench.harness.passes.state import fresh_buffers, norm
 from zcbench.harness.types import Loss
 
 TOGETHER = 8
@@ -173,11 +171,7 @@ def open_images(
         parameters: all parameters by name.
         recorders: what looks at the modules while they run.
     """
-    inputs = run.inputs(forward)[images]
-    state = {**parameters, **fresh_buffers(run.network, inputs.dtype, forward.norm)}
-    with norm(run.network, forward.norm), observed(run.network, recorders, run.clock):
-        logits: Tensor = functional_call(run.network, state, (inputs,))
-    return logits
+    return run.call(parameters, run.inputs(forward)[images], forward.norm, recorders)
 
 
 def differentiable(run: Run, forward: Forward) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
@@ -31,16 +31,15 @@ class Recorder(Protocol):
 
 
 @contextmanager
-def observed(network: nn.Module, recorders: Sequence[Recorder], clock: Clock) -> Iterator[None]:
+def observed(modules: Mapping[str, nn.Module], recorders: Sequence[Recorder], clock: Clock) -> Iterator[None]:
     """Let recorders look at a network while it runs.
 
     Every handle's ``remove`` is on the stack before the next hook is registered, so that none is left
     behind whatever raises. A recorder's time counts for its quantity, not for the pass.
     """
     with ExitStack() as stack:
-        named = list(network.named_modules()) if recorders else []
         for recorder in recorders:
-            for name, module in named:
+            for name, module in modules.items():
                 if isinstance(module, recorder.types) and getattr(recorder, "wants", _any)(module):
                     hook = _hook(name, recorder, clock)
                     stack.callback(module.register_forward_hook(hook).remove)

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from zcbench.harness.device import pinned
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.run import MiniBatch, Origin, Run
 from zcbench.harness.passes.spec import Dtype, Forward, Inputs, Norm, Passes, Procedure, Weights
-from zcbench.harness.passes.state import fresh_buffers, mode, norm, prunable
+from zcbench.harness.passes.state import mode
 from zcbench.harness.timing import Clock
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def supernet_run(run: Run) -> Run:
         raise Undefined("needs the search space of the network, whose supernet holds all operations")
     network = run.origin.remember("supernet", lambda: build_supernet(run.origin, run.batch))
     key = (*run.origin.key, "supernet")
-    return Run(network, run.batch, key, run.clock, names=prunable(network), origin=run.origin)
+    return Run(network, run.batch, key, run.clock, origin=run.origin)
 
 
 def build_supernet(origin: Origin | None, batch: MiniBatch) -> Supernet:
@@ -118,7 +117,7 @@ def bare_run(origin: Origin, batch: MiniBatch) -> Run:
     """Return a run on the supernet, for scores of operations without any architecture."""
     network = build_supernet(origin, batch)
     key = (*origin.key, "supernet")
-    return Run(network, batch, key, Clock(batch.inputs.device), names=prunable(network), origin=origin)
+    return Run(network, batch, key, Clock(batch.inputs.device), origin=origin)
 
 
 def chosen_of(run: Run, table: OperationScores) -> ChosenOperations:
@@ -167,9 +166,8 @@ def alpha_derivatives(
     assert isinstance(reference, Tensor)
     alpha = torch.full_like(reference, 1 / reference.shape[1], dtype=inputs.dtype).requires_grad_()
     weights = run.weights(forward.weights, forward.dtype, forward.draw)
-    state = {**weights, **fresh_buffers(network, inputs.dtype, forward.norm), "alpha": alpha}
-    with mode(network, train=True), norm(network, forward.norm):
-        scalar = target(functional_call(network, state, (inputs,)))
+    with mode(network, train=True):
+        scalar = target(run.call({**weights, "alpha": alpha}, inputs, forward.norm))
     (gradient,) = torch.autograd.grad(scalar, [alpha], create_graph=hessian)
     if not hessian:
         return AlphaDerivatives(scalar.detach(), alpha.detach(), gradient, None)

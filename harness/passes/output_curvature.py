@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from zcbench.harness.passes.feature_conditions import single_image
 from zcbench.harness.passes.run import Run
 from zcbench.harness.passes.spec import Dtype, Norm, Passes, Procedure, Weights
-from zcbench.harness.passes.state import fresh_buffers, like_images, norm, resolve
+from zcbench.harness.passes.state import like_images, resolve
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,8 @@ class OutputCurvature(Procedure):
         first, second = self.plane(run, dtype)
         angle = torch.zeros((), dtype=dtype, device=first.device, requires_grad=True)
         moved = like_images(first * angle.cos() + second * angle.sin())
-        with norm(run.network, Norm.BATCH), single_image():
-            state = {**parameters, **fresh_buffers(run.network, dtype, Norm.BATCH)}
-            output: Tensor = functional_call(run.network, state, (moved,)).flatten()
+        with single_image():
+            output = run.call(parameters, moved, Norm.BATCH).flatten()
         probe = torch.ones_like(output, requires_grad=True)
         speed = _derivative(output, angle, probe)  # w · v
         velocity = _derivative(speed, probe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,10 +25,11 @@ from zcbench.harness.passes.spec import (
     Dtype,
     Forward,
     Inputs,
+    Norm,
     Quantity,
     Weights,
 )
-from zcbench.harness.passes.state import fresh_buffers, like_images, norm, resolve
+from zcbench.harness.passes.state import Parts, fresh_buffers, like_images, norm, prunable, resolve
 from zcbench.harness.passes.tape import Tape
 from zcbench.harness.timing import Clock
 from zcbench.harness.types import Architecture, Loss, Task
@@ -163,7 +165,6 @@ class Run:
         key: what random draws are seeded with, e.g. (initialisation, seed, architecture).
         clock: takes the time.
         values: quantities that are there already.
-        names: weights of Conv2d and Linear layers, in the order of the modules.
         origin: where the network comes from; None for a network that somebody handed over.
     """
 
@@ -172,9 +173,18 @@ class Run:
     key: tuple[Hashable, ...]
     clock: Clock
     values: dict[Quantity, Any] = field(default_factory=dict)
-    names: tuple[str, ...] = ()
     origin: Origin | None = None
     _weights: dict[tuple[Weights, Dtype, int], dict[str, Tensor]] = field(default_factory=dict)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What the network consists of."""
+        return Parts.of(self.network)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The weights of Conv2d and Linear layers, in the order of the modules."""
+        return prunable(self.parts)
 
     def weighted(self) -> tuple[str, ...]:
         """Return the names of the weights to differentiate by.
@@ -195,7 +205,7 @@ class Run:
 
     def _make(self, kind: Weights, dtype: Dtype, number: int) -> dict[str, Tensor]:
         to = resolve(dtype, self.batch.inputs.dtype)
-        parameters = {name: p.detach().to(to) for name, p in self.network.named_parameters()}
+        parameters = {name: p.detach().to(to) for name, p in self.parts.parameters.items()}
         if kind is Weights.ABSOLUTE:
             return {name: p.abs() for name, p in parameters.items()}
         if kind in REDRAWN:
@@ -267,18 +277,29 @@ class Run:
         tape = Tape(parameters, plainly=hessian) if taped else None
         if tape is not None:
             tape.know(inputs)
-        state = {**parameters, **fresh_buffers(self.network, inputs.dtype, forward.norm)}
-        if forward.inputs is Inputs.SHAPE:
-            state = {name: torch.empty_like(t, device="meta") for name, t in state.items()}
-        with (
-            torch.set_grad_enabled(graph),
-            second or nullcontext(),
-            tape or nullcontext(),
-            norm(self.network, forward.norm),
-            observed(self.network, recorders, self.clock),
-        ):
-            logits: Tensor = functional_call(self.network, state, (inputs,))  # [N, C]
+        with torch.set_grad_enabled(graph), second or nullcontext(), tape or nullcontext():
+            logits = self.call(parameters, inputs, forward.norm, recorders)
         return Opened(inputs, parameters, logits, tape)
+
+    def call(
+        self, parameters: Mapping[str, Tensor], inputs: Tensor, kind: Norm, recorders: Sequence[Recorder] = ()
+    ) -> Tensor:
+        """Run the network with other parameters and fresh buffers, and return its output: [N, C].
+
+        Args:
+            parameters: all parameters by name, and buffers that are not to be fresh.
+            inputs: what is fed, [N, c, h, w].
+            kind: what batch normalisation does.
+            recorders: what looks at the modules while they run.
+        """
+        state = {**fresh_buffers(self.parts, inputs.dtype, kind), **parameters}
+        if inputs.is_meta:
+            state = {name: t if t.is_meta else torch.empty_like(t, device="meta") for name, t in state.items()}
+        state |= {alias: state[name] for alias, name in self.parts.aliases.items()}
+        with norm(self.network, kind), observed(self.parts.modules, recorders, self.clock):
+            # What PyTorch does itself about shared tensors leaves others behind in a module that has two names.
+            found: Tensor = functional_call(self.network, state, (inputs,), tie_weights=False)
+        return found
 
     def loss(self, logits: Tensor, number: int = 0) -> Tensor:
         """Return the loss of the task, mean over the images: [].

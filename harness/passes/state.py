@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -57,32 +58,66 @@ def norm(network: nn.Module, kind: Norm) -> Iterator[None]:
         yield
 
 
-def fresh_buffers(network: nn.Module, dtype: torch.dtype, kind: Norm) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Parts:
+    """What a network consists of, found in one walk through it.
+
+    Attributes:
+        modules: all modules by name, each once.
+        parameters: all parameters by name, each once.
+        buffers: all buffers by name, each once.
+        running: names of the running statistics of batch norms.
+        aliases: further names of parameters and buffers that several modules share, and the name that they have above.
+    """
+
+    modules: Mapping[str, nn.Module]
+    parameters: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+    running: frozenset[str]
+    aliases: Mapping[str, str]
+
+    @classmethod
+    def of(cls, network: nn.Module) -> Parts:
+        """Take a network apart."""
+        modules = dict(network.named_modules())
+        parameters = [pair for prefix, module in modules.items() for pair in _named(prefix, module._parameters)]
+        buffers = [pair for prefix, module in modules.items() for pair in _named(prefix, module._buffers)]
+        norms = [(prefix, m) for prefix, m in modules.items() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        running = frozenset(name for prefix, norm in norms for name, _ in _named(prefix, norm._buffers))
+        first: dict[int, str] = {}
+        for name, tensor in (*parameters, *buffers):
+            first.setdefault(id(tensor), name)
+        aliases = {name: first[id(t)] for name, t in (*parameters, *buffers) if first[id(t)] != name}
+        one, other = ({n: t for n, t in named if n not in aliases} for named in (parameters, buffers))
+        return cls(modules, one, other, running, aliases)
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor | None]) -> list[tuple[str, Tensor]]:
+    return [(f"{prefix}.{name}" if prefix else name, t) for name, t in tensors.items() if t is not None]
+
+
+def fresh_buffers(parts: Parts, dtype: torch.dtype, kind: Norm) -> dict[str, Tensor]:
     """Copy the buffers, with the running statistics of batch norms at their start.
 
     In training mode that start has no influence on the output, and from a start at zero the running variance
     after one forward is momentum times the batch's variance: what ``BatchVariance`` reads, at no cost. In
     evaluation mode it is that of an untrained network: mean 0, variance 1.
     """
-    starts = {"running_mean": 0, "running_var": int(kind is Norm.RUNNING), "num_batches_tracked": 0}
-    running = {
-        f"{prefix}.{name}" if prefix else name: start
-        for prefix, module in network.named_modules()
-        if isinstance(module, nn.modules.batchnorm._BatchNorm)
-        for name, start in starts.items()
-    }
-    return {
-        name: torch.full_like(b, running[name], dtype=dtype if b.is_floating_point() else None)
-        if name in running
-        else b.detach().clone().to(dtype if b.is_floating_point() else b.dtype)
-        for name, b in network.named_buffers()
-    }
+    fresh = {}
+    for name, buffer in parts.buffers.items():
+        to = dtype if buffer.is_floating_point() else buffer.dtype
+        if name in parts.running:
+            start = int(kind is Norm.RUNNING and name.endswith("running_var"))
+            fresh[name] = torch.full_like(buffer, start, dtype=to)
+        else:
+            fresh[name] = buffer.detach().clone().to(to)
+    return fresh
 
 
-def prunable(network: nn.Module) -> tuple[str, ...]:
+def prunable(parts: Parts) -> tuple[str, ...]:
     """Names of the weights of all Conv2d and Linear layers, in the order of the modules, each tensor once."""
-    names = {id(p): name for name, p in reversed(list(network.named_parameters()))}
-    weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    names = {id(p): name for name, p in parts.parameters.items()}
+    weights = [m.weight for m in parts.modules.values() if isinstance(m, nn.Conv2d | nn.Linear)]
     return tuple(dict.fromkeys(names[id(w)] for w in weights))
 
 

@@ -36,7 +36,7 @@ from zcbench.harness.passes.spec import (
     ReluGram,
     Target,
 )
-from zcbench.harness.passes.state import fresh_buffers, like_images, norm, prunable
+from zcbench.harness.passes.state import fresh_buffers, like_images, norm
 from zcbench.harness.timing import Clock
 
 PASSES: Mapping[str, tuple[Quantity, ...]] = {
@@ -64,7 +64,7 @@ def one_by_one(networks: Networks, batch: MiniBatch, quantities: Sequence[Quanti
 def stacked(way: Stack, networks: Networks, batch: MiniBatch, quantities: Sequence[Quantity]) -> list[Values]:
     """The same values, with one pass for all networks."""
     runs = [
-        Run(n, batch, ("seeds", s), Clock(batch.inputs.device), names=prunable(n)) for s, n in enumerate(networks)
+        Run(n, batch, ("seeds", s), Clock(batch.inputs.device)) for s, n in enumerate(networks)
     ]
     found: list[Values] = [{} for _ in networks]
     for quantity in quantities:
@@ -99,7 +99,7 @@ def _state(runs: Sequence[Run], forward: Forward, dtype: torch.dtype, grad: bool
         n: torch.stack([w[n].contiguous() for w in weights]).detach().requires_grad_(grad and n in runs[0].names)
         for n in weights[0]
     }
-    start = fresh_buffers(runs[0].network, dtype, forward.norm)
+    start = fresh_buffers(runs[0].parts, dtype, forward.norm)
     return parameters, {n: b.expand(len(runs), *b.shape).clone() for n, b in start.items()}
 
 
@@ -163,7 +163,7 @@ def vmapped(layout: Callable[[Tensor], Tensor]) -> Stack:
 
         def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Any:
             recorders = _recorders(quantity, 1)
-            with observed(network, recorders, runs[0].clock):
+            with observed(dict(network.named_modules()), recorders, runs[0].clock):
                 logits = functional_call(network, {**parameters, **buffers}, (x,))
             return logits, tuple(r.value() for r in recorders)
 
@@ -211,7 +211,7 @@ def grouped(
     inputs = merged.unflatten(1, (count, -1)).requires_grad_(of_inputs)
     parameters, buffers = _state(runs, forward, inputs.dtype, of_weights)
     recorders = _recorders(quantity, count)
-    with norm(network, forward.norm), observed(network, recorders, runs[0].clock), Grouped(count):
+    with norm(network, forward.norm), observed(dict(network.named_modules()), recorders, runs[0].clock), Grouped(count):
         logits = functional_call(network, {**parameters, **buffers}, (inputs.flatten(1, 2),))
     recorded: Any = recorders[0].value() if recorders else ()
     if isinstance(quantity, PoolInput):

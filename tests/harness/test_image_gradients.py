@@ -74,7 +74,7 @@ def test_the_rows_of_every_kind_of_layer_are_those_of_vmap() -> None:
 
     wanted = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, data.inputs, data.targets)
     recorder = LayerRecorder(JacobianNorms())
-    with observed(network, [recorder], Clock(data.inputs.device)):
+    with observed(dict(network.named_modules()), [recorder], Clock(data.inputs.device)):
         logits = network(data.inputs)
     total = nn.functional.cross_entropy(logits, data.targets, reduction="sum")
     found = dict(image_rows([total, 2 * total], recorder.layers()))

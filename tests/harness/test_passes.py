@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from networks import KEY, batch, make, origin, usable
 from references import networks_of
@@ -32,6 +33,7 @@ from zcbench.harness.passes.spec import (
     ReluGram,
     Target,
 )
+from zcbench.harness.passes.state import Parts
 from zcbench.harness.passes.tape import Tape
 from zcbench.harness.registry import metrics, select
 from zcbench.harness.types import Outcome
@@ -291,3 +293,32 @@ def test_a_recipe_in_float64_is_scored_in_float64() -> None:
     assert found.dtype == torch.float64
     single = MiniBatch(data.inputs.float(), data.targets, 3)
     assert evaluate(make("plain"), single, plan([Logits()]), key=KEY).values[Logits()].dtype == torch.float32
+
+
+def test_a_network_is_taken_apart_as_pytorch_does() -> None:
+    for name in ("plain", "branchy", "nasbench201"):
+        network = make(name)
+        parts = Parts.of(network)
+        assert list(parts.modules.items()) == list(network.named_modules())
+        assert [(n, id(p)) for n, p in parts.parameters.items()] == [(n, id(p)) for n, p in network.named_parameters()]
+        assert [(n, id(b)) for n, b in parts.buffers.items()] == [(n, id(b)) for n, b in network.named_buffers()]
+        assert not parts.aliases
+
+
+@pytest.mark.parametrize("tie", ["parameter", "buffer", "module"])
+def test_what_has_two_names_is_replaced_under_both(tie: str) -> None:
+    layer = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    network = nn.Sequential(layer, nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)), nn.Flatten(), nn.Linear(12, 3))
+    if tie == "module":
+        network[1][0] = layer[0]
+    elif tie == "parameter":
+        network[1][0].weight = layer[0].weight
+    else:
+        network[1][1].running_mean = layer[1].running_mean
+    network, data = network.double(), batch(5, 2)
+    before = copy.deepcopy(network.state_dict())
+    score = measure(network, data, select("snip"), key=KEY)["snip"].value
+    assert all(torch.equal(kept, before[name]) for name, kept in network.state_dict().items())
+    functional.cross_entropy(network.train()(data.inputs), data.targets).backward()
+    weights = {id(m.weight): m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    assert score == pytest.approx(sum(float((w.detach() * w.grad).abs().sum()) for w in weights.values()), rel=1e-9)

@@ -29,7 +29,7 @@ from zcbench.harness.passes.spec import (
     Target,
     WeightHessianGradient,
 )
-from zcbench.harness.passes.state import like_images, prunable
+from zcbench.harness.passes.state import Parts, like_images, prunable
 from zcbench.harness.registry import select
 from zcbench.harness.space import SearchSpace
 from zcbench.harness.types import Loss, Outcome
@@ -43,7 +43,7 @@ FIRST = (
 def plainly(network: nn.Module, data: MiniBatch) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
     """g, H g and θᵀ H g by PyTorch alone, on a copy."""
     network = copy.deepcopy(network).train()
-    names = prunable(network)
+    names = prunable(Parts.of(network))
     laid = {n: like_images(p.detach()).requires_grad_(n in names) for n, p in network.named_parameters()}
     task = data.task
     output = functional_call(network, laid, (like_images(data.inputs),))
