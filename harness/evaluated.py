@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
 
 from zcbench.harness.environment import digest
@@ -37,6 +36,9 @@ CREATE TABLE IF NOT EXISTS rates (
 """,
 )
 """Added later: a store without them is read as one in which nothing of it was recorded."""
+
+LEAST = 1e-20
+"""Seconds, or operations a second, that are too few; one over it is too many."""
 
 # The same metrics evaluated again have replaced their rows, or another process wrote the same meanwhile.
 _EVALUATION = "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?)"
@@ -146,10 +148,10 @@ def _read(connection: sqlite3.Connection, space: str, recipes: list[str]) -> Rec
     )
     rates: dict[str, dict[str, tuple[float, int]]] = {}
     for environment, dtype, flops, size in connection.execute("SELECT * FROM rates"):
-        rates.setdefault(environment, {})[dtype] = float(flops), int(size)
+        rates.setdefault(environment, {})[dtype] = _some(flops), int(size)
     return Recorded(
         tuple(
-            Evaluated(where, architecture, recipe, together[metrics], float(seconds), environment)
+            Evaluated(where, architecture, recipe, together[metrics], _some(seconds), environment)
             for where, architecture, recipe, metrics, seconds, environment
             in connection.execute(query, (space, json.dumps(recipes)))
         ),
@@ -180,10 +182,10 @@ def _sound(source: Store, table: str) -> Iterator[Sequence[Any]]:
             for name, cell in zip(_COLUMNS[table], row, strict=True):
                 if not isinstance(cell, int | float if name in numbers else str):
                     raise TypeError(f"{name} in {table} holds {type(cell).__name__}")
-                if isinstance(cell, float) and not isfinite(cell):
-                    raise ValueError(f"{name} in {table} is {cell}")
+                if name in numbers:
+                    _some(cell)
             if table in _READ:
-                _READ[table](row[1])
+                _READ[table](*row)
             if table == "evaluations" and row[3] not in sets:
                 raise ValueError("an evaluation of unknown metrics")
             yield row
@@ -191,6 +193,17 @@ def _sound(source: Store, table: str) -> Iterator[Sequence[Any]]:
 
 def _recorded(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'rates'").fetchall())
+
+
+def _some(number: Any) -> float:
+    """Return what was measured, which is more than nothing and less than everything.
+
+    Raises:
+        ValueError: for any other number.
+    """
+    if not LEAST < (found := float(number)) < 1 / LEAST:
+        raise ValueError(f"{number} was never measured")
+    return found
 
 
 def _metric_set(text: str) -> tuple[tuple[str, int], ...]:
@@ -211,6 +224,8 @@ _COLUMNS = {
     "rates": ("environment", "dtype", "flops", "size"),
 }  # fmt: skip
 _NUMBERS = {"evaluations": ("seconds",), "rates": ("flops", "size")}
-_READ: dict[str, Callable[[str], object]] = {
-    "recipes": Recipe.from_json, "environments": environment_of, "metric_sets": _metric_set,
-}  # fmt: skip
+_READ: dict[str, Callable[[str, str], object]] = {
+    "recipes": Recipe.stored,
+    "environments": lambda _, text: environment_of(text),
+    "metric_sets": lambda _, text: _metric_set(text),
+}

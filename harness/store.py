@@ -39,6 +39,12 @@ _TYPES = {
 }  # fmt: skip
 """Types of the columns that hold numbers, also where there is no row."""
 
+_NAMES = ("benchmark", "space", "architecture", "metric", "recipe", "outcome", "reason")
+"""Columns of the scores that hold texts."""
+
+MOST_SECONDS = 1e12
+"""Of a score: thirty thousand years."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS recipes (digest TEXT PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS environments (digest TEXT PRIMARY KEY, environment TEXT NOT NULL) WITHOUT ROWID;
@@ -303,21 +309,31 @@ class Store:
         """Iterate over all rows in the order of their keys."""
         # One statement sees one state of the store, whatever other processes add to it meanwhile.
         query = (
-            "SELECT r.recipe, benchmark, space, architecture, metric, version, value, outcome, reason, "
+            "SELECT s.recipe, r.recipe, benchmark, space, architecture, metric, version, value, outcome, reason, "
             "seconds_standalone, seconds_marginal FROM scores s LEFT JOIN recipes r ON r.digest = s.recipe "
             "ORDER BY space, s.recipe, metric, version, architecture"
         )
         recipes: dict[str, Recipe] = {}
         with explained(self.path), intact(self.path):
-            for text, b, space, architecture, m, version, value, outcome, reason, *s in self._connection.execute(query):
-                recipe = recipes[text] if text in recipes else recipes.setdefault(text, Recipe.from_json(text))
+            self._check_rows()
+            for key, text, b, space, architecture, m, version, value, outcome, reason, *s in (
+                self._connection.execute(query)
+            ):
+                recipe = recipes[key] if key in recipes else recipes.setdefault(key, Recipe.stored(key, text))
                 yield Score(b, space, architecture, m, version, recipe, value, Outcome(outcome), reason, Seconds(*s))
+
+    def _check_rows(self) -> None:
+        """Refuse names that are no text and seconds that nobody measured; SQLite lets anybody write them."""
+        other = [f"typeof({name}) <> 'text'" for name in _NAMES]
+        other += [f"NOT {name} BETWEEN 0 AND {MOST_SECONDS}" for name in ("seconds_standalone", "seconds_marginal")]
+        if self._connection.execute(f"SELECT 1 FROM scores WHERE {' OR '.join(other)} LIMIT 1").fetchall():
+            raise ValueError("a name in a row is no text, or its seconds were never measured")
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by digest."""
         with explained(self.path), intact(self.path):
             rows = self._connection.execute("SELECT digest, recipe FROM recipes").fetchall()
-            return {key: Recipe.from_json(text) for key, text in rows}
+            return {key: Recipe.stored(key, text) for key, text in rows}
 
     def environments(
         self, benchmark: str | None = None, metrics: Mapping[str, int] | None = None,

@@ -142,7 +142,7 @@ def _read(source: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
     Raises:
         ValueError: if a row makes no sense.
     """
-    cursor, known = source.execute(_READ), set[tuple[str, str]]()
+    cursor, known = source.execute(_READ), set[tuple[str, str, str]]()
     while rows := cursor.fetchmany(AT_ONCE):
         for row in rows:
             value, outcome, numbers, texts = row[6], Outcome(row[7]), row[9:11], row[12:]
@@ -154,10 +154,10 @@ def _read(source: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
                 raise ValueError("a name in a row is no text")
             if not isinstance(row[4], int):
                 raise ValueError("a version is no number")
-            if texts not in known:
-                Recipe.from_json(texts[0])
+            if (row[5], *texts) not in known:
+                Recipe.stored(row[5], texts[0])
                 environment_of(texts[1])
-                known.add(texts)
+                known.add((row[5], *texts))
         yield rows
 
 

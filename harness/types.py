@@ -123,6 +123,19 @@ class Recipe:
                 raise TypeError(f"{one.name} of a recipe holds {type(value).__name__}")
         return found
 
+    @classmethod
+    def stored(cls, digest: str, text: str) -> Self:
+        """Read what a store holds under a digest.
+
+        Raises:
+            ValueError: if it is no JSON, or of another digest.
+            TypeError: as `from_json`.
+        """
+        found = cls.from_json(text)
+        if found.digest != digest:
+            raise ValueError(f"the recipe {digest} was changed")
+        return found
+
     def to_json(self) -> str:
         """Return the recipe as canonical JSON (sorted keys, no spaces), without what nobody chose.
 

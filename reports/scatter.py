@@ -28,6 +28,10 @@ CROWDED = 30_000
 FOLDED_ABOVE = 3
 """Of more targets than these the plots are folded, so that the page stays short."""
 
+TINY, HUGE = 1e-250, 1e250
+"""Scores below the first have no logarithmic axis and those beyond the second are not drawn: the room that matplotlib
+makes beside them would begin at 0, or end at infinity."""
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TICKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
 
@@ -89,7 +93,8 @@ def plot(label: str, analysis: Analysis, metric: str, *, raster_above: int = RAS
     """
     table = analysis.table
     score = mean_score(table, metric)
-    shown = np.isfinite(score) & np.isfinite(table.truth)
+    known = np.isfinite(score) & np.isfinite(table.truth)
+    shown = known & (np.abs(score) < HUGE)
     best = table.truth >= _threshold(table.truth)
     spearman, measure = analysis.estimate(metric, "spearman"), Measure.of(table)
     low = "" if table.higher_is_better[table.metrics.index(metric)] else ", low is better"
@@ -103,11 +108,13 @@ def plot(label: str, analysis: Analysis, metric: str, *, raster_above: int = RAS
         axes = figure.subplots()
         svg.quiet(axes)
         many = int(shown.sum()) > raster_above
-        _points(axes, score[shown], table.truth[shown], best[shown], measure, rasterized=many)
+        if shown.any():
+            _points(axes, score[shown], table.truth[shown], best[shown], measure, rasterized=many)
         picture = svg.svg(figure, name, alt)
-    hidden = len(score) - int(shown.sum())
+    hidden, beyond = len(score) - int(known.sum()), int(known.sum() - shown.sum())
     caption = f"{metric}{low} · {label} · ρ = {number(spearman.value, 2)}"
     caption += f" · {hidden:,} without a score" if hidden else ""
+    caption += f" · {beyond:,} not drawn, beyond {HUGE:.0e}" if beyond else ""
     return Figure(name, picture, alt, caption)
 
 
@@ -141,10 +148,10 @@ def _score_axis(axes: Axes, score: NDArray[np.float64]) -> None:
     """Choose a linear, logarithmic or (for long tails on both sides of zero) symmetric logarithmic axis."""
     size = np.abs(score)
     middle, most = float(np.median(size)), float(size.max())
-    if score.min() > 0 and most > 100 * score.min():
+    if score.min() > TINY and most > 100 * score.min():
         axes.set_xscale("log")
         least = float(score.min())
-    elif 0 < middle < most / 20:
+    elif TINY < middle < most / 20:
         axes.set_xscale("symlog", linthresh=middle)
         least = middle
     else:

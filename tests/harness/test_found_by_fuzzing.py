@@ -12,12 +12,15 @@ from verbs import command
 
 from zcbench.datasets import download, images, manifest
 from zcbench.datasets.registry import benchmark
+from zcbench.harness import evaluated
+from zcbench.harness.described import Described
 from zcbench.harness.errors import LONGEST, ZcbenchError, one_line, shown, unknown
 from zcbench.harness.gate import files as gate_files
 from zcbench.harness.gate.baseline import record
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.options import configured
+from zcbench.harness.rate import Rate
 from zcbench.harness.registry import select
 from zcbench.harness.store import Store
 from zcbench.harness.types import Recipe
@@ -122,6 +125,41 @@ def test_a_stored_recipe_of_other_types_is_one_line(name: str, value: object, tm
     connection.close()
     with Store(path, create=False) as opened, pytest.raises(ZcbenchError, match="is damaged"):
         opened.frame()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE scores SET architecture = x'00'",
+        "UPDATE scores SET reason = x'00'",
+        "UPDATE scores SET seconds_standalone = 1e308",
+        "UPDATE scores SET seconds_marginal = 'long'",
+        "UPDATE recipes SET recipe = replace(recipe, 'digits', 'nan')",
+        "UPDATE evaluations SET seconds = 0",
+        "UPDATE evaluations SET seconds = 1e-320",
+        "UPDATE rates SET flops = 0",
+        "UPDATE metrics SET description = '{\"higher_is_better\": true, \"cite\": 1}'",
+        "UPDATE environments SET environment = '{\"threads\": []}'",
+    ],
+)
+def test_a_store_that_nobody_can_have_written_is_one_line(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    took = evaluated.Record((evaluated.Evaluated.of([score("a")], 0.5),), (Rate("float32", 1e10, 512),))
+    with Store(path) as made:
+        made.describe([Described("snip", 1, higher_is_better=True)])
+        made.append([score("a")], ENVIRONMENT, took)
+    connection = sqlite3.connect(path)
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+    with Store(path, create=False) as opened:
+
+        def read() -> object:
+            found = opened.frame(), opened.environments(), opened.described()
+            return found, evaluated.read(opened, "toy", opened.recipes())
+
+        with pytest.raises(ZcbenchError, match="is damaged"):
+            read()
 
 
 def test_a_number_that_no_table_has_room_for_is_one_line(tmp_path: Path) -> None:

@@ -56,6 +56,23 @@ def test_ticks_of_an_axis_differ(make_table, low, high, measure):
     assert len(set(ticks)) == len(ticks)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((1e-320, 1.0, 2.0), ""), ((1.0, 2.0, 1e308), " · 13 not drawn, beyond 1e+250"),
+        ((-1e308, 1.0, 1e308), " · 27 not drawn, beyond 1e+250"), ((1e308,), " · 40 not drawn, beyond 1e+250"),
+        ((1e-240, 1.0, 9e249), ""), ((-9e249, 0.0, 9e249), ""),
+    ],
+)  # fmt: skip
+def test_scores_at_the_ends_of_the_numbers_are_drawn_without_a_warning(make_table, values, said):
+    table = make_table(names=FEW)
+    drawn = analyse(table, undefined="drop", resamples=2)
+    drawn.table.values[:, 0, 0] = np.resize(values, 40)
+    figure = scatter.plot("x", drawn, FEW[0])
+    assert figure.svg
+    assert re.fullmatch(r"nwot · x · ρ = [^·]*[\d]", figure.caption.removesuffix(said))
+
+
 def test_coordinates_have_two_decimals(make_input):
     drawn = scatter.section(make_input(names=FEW)).figures[0].svg
     assert not re.search(r'd="[^"]*\d\.\d{3}', drawn)
