@@ -37,15 +37,22 @@ def job(cells: int) -> Job:
 
 
 def steady(done: list[tuple[float, int]], workers: int) -> float:
-    """Cells a second once every worker has reported: from there to the end, the wait for the last one included.
+    """Cells a second while every worker was busy, with as much work begun at the start of that time as at its end.
+
+    From the moment at which every worker may have reported to one a whole number of rounds later, before the first
+    worker can be without work: at both the others are in the middle of their cells.
 
     Args:
-        done: for every chunk that was written, the seconds since the start and the cells done until then.
+        done: for every cell that was written, the seconds since the start and the cells done until then.
         workers: their number.
     """
-    begin, before = done[workers - 1]
-    end, cells = done[-1]
-    return (cells - before) / (end - begin)
+    begin, before = next((moment, cells) for moment, cells in done if cells >= workers)
+    busy = [(moment, cells) for moment, cells in done if before < cells <= done[-1][1] - workers]
+    rounds = [(moment, cells) for moment, cells in busy if (cells - before) % workers == 0]
+    if not rounds:
+        raise ValueError(f"{done[-1][1]} cells are too few for {workers} workers")
+    end, after = rounds[-1]
+    return (after - before) / (end - begin)
 
 
 def main(store: Path, executor: str, workers: int, cells: int) -> dict[str, object]:
@@ -56,12 +63,13 @@ def main(store: Path, executor: str, workers: int, cells: int) -> dict[str, obje
 
     def note(finished: int, total: int, interrupted: bool) -> None:
         now = time.perf_counter() - start
-        if done and now - done[-1][0] < 0.01:  # cells of one chunk are reported together
+        if done and now - done[-1][0] < 0.01:  # two that came together
             done.pop()
         done.append((now, finished))
 
     with Store(store) as opened:
-        summary = run(asked, opened, Machine(executor=executor, workers=workers), progress=note)
+        # One by one, so that many moments are known.
+        summary = run(asked, opened, Machine(executor=executor, workers=workers), chunk=1, progress=note)
     whole = time.perf_counter() - start
     return {
         "executor": executor, "workers": workers, "cells": len(asked.architectures), "whole": whole, "done": done,

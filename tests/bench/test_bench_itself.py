@@ -180,9 +180,18 @@ def test_results_are_written_between_the_marks_of_a_page(tmp_path):
     assert found["lines"][0]["ratio"]["median"] == 5.0
 
 
-def test_the_steady_rate_begins_when_every_worker_has_reported():
-    assert scaling.steady([(10.0, 4), (11.0, 8), (12.0, 12), (14.0, 16)], 2) == pytest.approx(8 / 3)
-    assert scaling.steady([(3.0, 1), (5.0, 3)], 1) == 1.0
+@pytest.mark.parametrize("late", [0.1, 0.5, 1.3])
+@pytest.mark.parametrize("cells", [8, 9])
+def test_the_steady_rate_counts_no_work_in_flight(late, cells):
+    """Two workers that take 2 s a cell, the second of which begins later: together a cell a second."""
+    moments = sorted([2.0 * n for n in range(1, 9)] + [late + 2.0 * n for n in range(1, 9)])[:cells]
+    assert scaling.steady([(moment, n + 1) for n, moment in enumerate(moments)], 2) == pytest.approx(1.0)
+
+
+def test_the_steady_rate_of_one_worker_leaves_its_start_out():
+    assert scaling.steady([(10.0, 1), (12.0, 2), (14.0, 3), (16.0, 4)], 1) == 0.5
+    with pytest.raises(ValueError, match="too few"):
+        scaling.steady([(10.0, 1), (12.0, 2)], 2)
 
 
 def test_the_cells_for_scaling_cost_the_same():
