@@ -83,8 +83,9 @@ def write_rows(rows: Iterable[Row], out: Path, *, name: str, space: int = 0) -> 
     """
     with (
         replacing(out) as temporary,
+        temporary.open("wb") as file,  # pyarrow knows no names that are not UTF-8
         # Large enough for the strings of a whole group: split dictionaries are slower to read.
-        pq.ParquetWriter(temporary, SCHEMA, compression="zstd", dictionary_pagesize_limit=1 << 25) as writer,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd", dictionary_pagesize_limit=1 << 25) as writer,
     ):
         groups = _Groups(writer)
         for row in rows:

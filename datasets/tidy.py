@@ -186,6 +186,6 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         ZcbenchError: if the file cannot be written.
     """
     plain = frame.astype(dict.fromkeys(TEXT, "str"))
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, temporary.open("wb") as file:  # pyarrow knows no names that are not UTF-8
         table = pa.Table.from_pandas(plain, schema=SCHEMA, preserve_index=False)
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, file, compression="zstd")

@@ -28,5 +28,6 @@ def write(store: Store, path: Path) -> int:
         else:
             table = pa.Table.from_pandas(frame, preserve_index=False)
             metadata = {**(table.schema.metadata or {}), **store.metadata()}
-            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+            with temporary.open("wb") as file:  # pyarrow knows no names that are not UTF-8
+                pq.write_table(table.replace_schema_metadata(metadata), file)
     return len(frame)

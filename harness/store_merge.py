@@ -13,7 +13,7 @@ from zcbench.harness import evaluated, store_file, store_place
 from zcbench.harness.described import Described
 from zcbench.harness.environment import from_json as environment_of
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.store import Store
+from zcbench.harness.store import MOST_SECONDS, Store
 from zcbench.harness.store_file import explained, intact
 from zcbench.harness.types import Outcome, Recipe
 
@@ -150,6 +150,8 @@ def _read(source: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
                 raise ValueError(f"a row is {outcome} with the value {value}")
             if not all(isinstance(number, float) for number in (*numbers, *([] if value is None else [value]))):
                 raise ValueError("a value or its seconds are no number")
+            if not all(0 <= number <= MOST_SECONDS for number in numbers):
+                raise ValueError("seconds that were never measured")
             if not all(isinstance(text, str) for text in (*row[:4], row[5], row[8], row[11])):
                 raise ValueError("a name in a row is no text")
             if not isinstance(row[4], int):

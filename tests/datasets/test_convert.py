@@ -215,6 +215,18 @@ def test_a_tidy_table_is_checked_and_rewritten(tmp_path):
     assert frames[0].equals(frames[1])
 
 
+def test_a_table_may_have_a_name_that_is_not_utf8(tmp_path):
+    first, second, third = (tmp_path / f"{name}\udcff.parquet" for name in "abc")
+    summary = convert(nats_folder(tmp_path), first)
+    first.rename(tmp_path / "a.parquet")
+    assert convert(tmp_path / "a.parquet", second) == summary
+    table = TruthTable.from_parquet(tmp_path / "a.parquet")
+    table.write(third)
+    assert second.stat().st_size
+    third.rename(tmp_path / "c.parquet")
+    assert TruthTable.from_parquet(tmp_path / "c.parquet").frame.equals(table.frame)
+
+
 def test_the_version_is_taken_from_the_name(tmp_path):
     old = official_file(tmp_path).rename(tmp_path / "NAS-Bench-201-v1_0-e61699.pth")
     assert convert(old, tmp_path / "out.parquet").sources == ("nasbench201-v1_0",)

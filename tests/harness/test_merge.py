@@ -196,6 +196,7 @@ def test_a_newer_schema_is_refused_and_nothing_is_merged(tmp_path: Path, out: Pa
         "UPDATE scores SET value = 'seven'",
         "UPDATE scores SET outcome = 'great'",
         "UPDATE scores SET seconds_marginal = 'long'",
+        "UPDATE scores SET seconds_marginal = 1e308",
         "UPDATE scores SET metric = x'00'",
         "UPDATE scores SET architecture = x'00' WHERE architecture = 'c'",
         "UPDATE scores SET version = 'one'",

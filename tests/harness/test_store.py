@@ -470,6 +470,14 @@ def make_mixed(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a\udcff.csv", "a\udcff.parquet"])
+def test_an_export_may_have_a_name_that_is_not_utf8(path: Path, name: str) -> None:
+    make_mixed(path)
+    with Store(path, create=False) as store:
+        assert export.write(store, path.with_name(name)) == 3
+    assert path.with_name(name).stat().st_size
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_an_export_has_exactly_its_columns(path: Path, suffix: str) -> None:
     make_mixed(path)
