@@ -16,7 +16,7 @@ from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
 from zcbench.harness.passes.run import Origin
 from zcbench.harness.passes.spec import Norm
-from zcbench.harness.passes.state import fresh_buffers
+from zcbench.harness.passes.state import Parts, fresh_buffers
 from zcbench.harness.registry import metrics
 from zcbench.harness.types import Outcome
 
@@ -221,7 +221,7 @@ def test_one_image_passes_by_the_auxiliary_head_and_has_the_same_logits(device):
     network.train()
 
     def total(x):
-        state = dict(network.named_parameters()) | fresh_buffers(network, torch.float32, Norm.BATCH)
+        state = dict(network.named_parameters()) | fresh_buffers(Parts.of(network), torch.float32, Norm.BATCH)
         return torch.func.functional_call(network, {k: v.detach() for k, v in state.items()}, (x,)).sum()
 
     assert torch.func.grad(total)(one).shape == one.shape

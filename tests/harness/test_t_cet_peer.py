@@ -14,7 +14,7 @@ from torch import nn
 from networks import KEY, batch, make
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
-from zcbench.harness.passes.state import prunable
+from zcbench.harness.passes.state import Parts, prunable
 from zcbench.harness.registry import metrics
 
 
@@ -55,7 +55,7 @@ def test_the_terms_of_the_layers(where: str, ours: str, ratios: str) -> None:
     needed = {type(q).__name__: q for q in metric.needs.quantities()}
     values = evaluate(network, data, plan(needed.values()), key=KEY).values
     kernels = {name: float(kernel) for name, kernel in values[needed["LayerKernels"]].items()}  # in the order of calls
-    names = prunable(network)
+    names = prunable(Parts.of(network))
     assert kernels[names[-1]] == 0
     theirs = peer("lnwot", make(where), data.inputs, data.targets)
     assert list(kernels.values())[:-1] == pytest.approx(theirs[:-1], rel=1e-5)
