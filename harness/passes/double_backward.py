@@ -16,7 +16,6 @@ back to the gradient of C is C(v, w) + C(x, u).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,27 +23,18 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-_convolution_backward = torch.ops.aten.convolution_backward.default
-_threshold_backward = torch.ops.aten.threshold_backward.default
-_norm_backward = torch.ops.aten._batch_norm_impl_index_backward.default
-
-ALL = (True, True, True)
+from zcbench.harness.passes.native import convolution_backward, norm_gradients, normalise, threshold_backward
 
 _alias = torch.ops.aten.alias.default
 
 
-def alias(tensor: Tensor) -> Tensor:
-    """Return the same tensor as another node of the graph.
+def inside(leaf: Tensor) -> Tensor:
+    """Return a tensor to differentiate by: a node cannot ask whether the gradient of a leaf is wanted.
 
     Unlike a view it keeps the strides of dimensions of size 1, by which PyTorch chooses kernels with other last bits.
     """
-    same: Tensor = _alias(tensor)
+    same: Tensor = _alias(leaf)
     return same
-
-
-def inside(leaf: Tensor) -> Tensor:
-    """Return a tensor to differentiate by: a node cannot ask whether the gradient of a leaf is wanted."""
-    return alias(leaf)
 
 
 def _asked(ctx: Any, *inputs: object) -> list[bool]:
@@ -55,12 +45,6 @@ def _asked(ctx: Any, *inputs: object) -> list[bool]:
         node is not None and not hasattr(node, "variable") and torch._C._will_engine_execute_node(node)
         for node in nodes
     ]
-
-
-def inner(a: Tensor, b: Tensor) -> Tensor:
-    """Σ a b over all entries, float64 []; reads both once where they are laid out alike."""
-    order = (0, 2, 3, 1) if a.dim() == 4 and a.is_contiguous(memory_format=torch.channels_last) else range(a.dim())
-    return torch.dot(a.permute(*order).reshape(-1), b.permute(*order).reshape(-1)).double()
 
 
 class Convolution(Function):
@@ -98,7 +82,7 @@ class _ConvolutionBackward(Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(gradient, image, weight)
         ctx.how = how
-        return _convolution_backward(gradient, image, weight, bias_shape, *how, mask)
+        return convolution_backward(gradient, image, weight, bias_shape, *how, mask)
 
     @staticmethod
     @once_differentiable
@@ -115,9 +99,9 @@ class _ConvolutionBackward(Function):
                 parts[0].add_(part)
             found[0] = parts[0] if parts else None
         if of_image and u is not None:
-            found[1] = _convolution_backward(gradient, image, u, None, *how, (True, False, False))[0]
+            found[1] = convolution_backward(gradient, image, u, None, *how, (True, False, False))[0]
         if of_weight and v is not None:
-            found[2] = _convolution_backward(gradient, v, weight, None, *how, (False, True, False))[1]
+            found[2] = convolution_backward(gradient, v, weight, None, *how, (False, True, False))[1]
         return *found, None, None, None
 
 
@@ -131,12 +115,10 @@ class BatchNorm(Function):
     ) -> Tensor:
         """Normalise, and update the running statistics."""
         ctx.set_materialize_grads(False)
-        out, *statistics, kernel = torch._batch_norm_impl_index(
-            image, weight, bias, mean, variance, True, momentum, eps, torch.backends.cudnn.enabled
-        )
+        out, *statistics, kernel = normalise(image, weight, bias, mean, variance, momentum, eps)
         ctx.save_for_backward(image, weight, *statistics)
         ctx.how = (kernel, eps)
-        return out
+        return out  # type: ignore[no-any-return]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None) -> Any:
@@ -147,12 +129,6 @@ class BatchNorm(Function):
         return mapped, *[None] * 6
 
 
-def _norm_gradients(gradient: Tensor, saved: Sequence[Any], kernel: int, eps: float) -> Any:
-    """B(u), Σ u x̂ and Σ u: one call of the native kernel gives all three."""
-    image, weight, mean, inverse, reserve = saved
-    return _norm_backward(kernel, image, gradient, weight, None, None, mean, inverse, True, eps, ALL, reserve)
-
-
 class _BatchNormBackward(Function):
     @staticmethod
     def forward(
@@ -160,9 +136,8 @@ class _BatchNormBackward(Function):
         reserve: Tensor, kernel: int, eps: float,
     ) -> Tensor:
         ctx.set_materialize_grads(False)
-        saved = (image, weight, mean, inverse, reserve)
-        mapped, products, sums = _norm_gradients(gradient, saved, kernel, eps)
-        ctx.save_for_backward(gradient, mapped, products, sums, *saved)
+        mapped, products, sums = norm_gradients(gradient, image, weight, (mean, inverse, reserve, kernel), eps)
+        ctx.save_for_backward(gradient, mapped, products, sums, image, weight, mean, inverse, reserve)
         ctx.how = (kernel, eps)
         return mapped  # type: ignore[no-any-return]
 
@@ -171,9 +146,9 @@ class _BatchNormBackward(Function):
     def backward(ctx: Any, v: Tensor | None) -> Any:
         if v is None:
             return (None,) * 8
-        g, of_g, products, sums, *saved = ctx.saved_tensors
-        image, weight, mean, s, _ = saved
-        of_v, v_products, v_sums = _norm_gradients(v, saved, *ctx.how)
+        g, of_g, products, sums, image, weight, mean, s, reserve = ctx.saved_tensors
+        kernel, eps = ctx.how
+        of_v, v_products, v_sums = norm_gradients(v, image, weight, (mean, s, reserve, kernel), eps)
         others = [d for d in range(image.dim()) if d != 1]
         count = image.numel() // image.shape[1]
         a, b, c, d = sums / count, products / count, v_sums / count, v_products / count
@@ -213,9 +188,9 @@ class _ReluBackward(Function):
     def forward(ctx: Any, gradient: Tensor, out: Tensor) -> Tensor:
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(out)
-        return _threshold_backward(gradient, out, 0)  # type: ignore[no-any-return]
+        return threshold_backward(gradient, out, 0)  # type: ignore[no-any-return]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, v: Tensor | None) -> Any:
-        return None if v is None else _threshold_backward(v, *ctx.saved_tensors, 0), None
+        return None if v is None else threshold_backward(v, *ctx.saved_tensors, 0), None

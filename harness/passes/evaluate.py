@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zcbench.harness.metric import Undefined
-from zcbench.harness.passes.double_backward import inner
+from zcbench.harness.passes.native import inner
 from zcbench.harness.passes.observe import Recorder
 from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from zcbench.harness.passes.double_backward import BatchNorm, Convolution, Relu
+from zcbench.harness.passes.native import normalises_batch
 
 
 class SecondOrder(TorchFunctionMode):
@@ -66,8 +67,7 @@ def _batch_norm(  # the signature of torch.nn.functional.batch_norm
     eps: float = 1e-5,
 ) -> Any:
     learned = any(p is not None and p.requires_grad for p in (weight, bias))
-    # One value a channel is for PyTorch to refuse.
-    if not training or learned or input.dim() < 2 or input.numel() <= input.shape[1]:
+    if learned or not normalises_batch(input, training=training):
         return NotImplemented
     return BatchNorm.apply(input, weight, bias, running_mean, running_var, momentum, eps)  # type: ignore[no-untyped-call]
 

@@ -17,10 +17,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from zcbench.harness.passes.double_backward import inner
+from zcbench.harness.passes.native import inner, norm_gradients, normalise, normalises_batch
 from zcbench.harness.passes.tangent_rules import Call, Moves, Pair, Rule, Untaped
-
-_norm_backward = torch.ops.aten._batch_norm_impl_index_backward.default
 
 
 class Layer(Rule):
@@ -86,14 +84,14 @@ class BatchNorm(Rule):
     ) -> tuple[Any, Any]:
         """Normalise, and keep the statistics of the batch."""
         norm = _Norm(*args, **kwargs)
-        image = norm.input
-        if not norm.training or image.dim() < 2 or image.numel() <= image.shape[1]:
-            return function(*args, **kwargs), None  # one value a channel is for PyTorch to refuse
+        if not normalises_batch(norm.input, training=norm.training):
+            return function(*args, **kwargs), None
         if plainly:
             with torch.no_grad():
-                _, *kept = _normalise(norm._replace(running_mean=None, running_var=None))
+                _, *kept = normalise(norm.input, norm.weight, norm.bias, None, None, norm.momentum, norm.eps)
             return function(*args, **kwargs), kept
-        found, *kept = _normalise(norm)
+        running = norm.running_mean, norm.running_var
+        found, *kept = normalise(norm.input, norm.weight, norm.bias, *running, norm.momentum, norm.eps)
         return found, kept
 
     def push(self, call: Call, moves: Moves, delta: Tensor | None) -> tuple[Pair, Tensor | None]:
@@ -124,33 +122,17 @@ class BatchNorm(Rule):
         return a, b
 
 
-def _normalise(norm: _Norm) -> Any:
-    """Run the operation behind ``batch_norm``, which also returns the statistics that its backward pass uses."""
-    return torch._batch_norm_impl_index(
-        norm.input, norm.weight, norm.bias, norm.running_mean, norm.running_var, True, norm.momentum, norm.eps,
-        torch.backends.cudnn.enabled,
-    )
-
-
-def _backward(norm: _Norm, kept: Sequence[Any], u: Tensor, *, mapped: bool) -> Any:
-    """B(u), if wanted, and Σ u x̂: one call of the native kernel of the backward pass gives both."""
-    mean, scale, reserve, kernel = kept
-    return _norm_backward(
-        kernel, norm.input, u, norm.weight, None, None, mean, scale, True, norm.eps, (mapped, True, True), reserve
-    )
-
-
 def _map(norm: _Norm, kept: Sequence[Any], u: Tensor | None) -> tuple[Tensor | None, Tensor | float]:
     """B(u), and d(u) as float64 [C]; nothing and 0 for what does not move."""
     if u is None:
         return None, 0.0
-    mapped, products, _ = _backward(norm, kept, u, mapped=True)
+    mapped, products, _ = norm_gradients(u, norm.input, norm.weight, kept, norm.eps)
     return mapped, products.double() * (u.shape[1] / u.numel())
 
 
 def _slope(norm: _Norm, kept: Sequence[Any], u: Tensor) -> Tensor:
     """d(u) alone."""
-    _, products, _ = _backward(norm, kept, u, mapped=False)
+    _, products, _ = norm_gradients(u, norm.input, norm.weight, kept, norm.eps, mapped=False)
     slope: Tensor = products.double() * (u.shape[1] / u.numel())
     return slope
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_threshold_backward = torch.ops.aten.threshold_backward.default
+from zcbench.harness.passes.native import threshold_backward
 
 Pair = tuple[Tensor | None, Tensor | None]
 """Derivatives of one tensor along both directions; None where it does not move."""
@@ -175,7 +175,7 @@ class Relu(Rule):
 
     def push(self, call: Call, moves: Moves, delta: Tensor | None) -> tuple[Pair, Tensor | None]:  # noqa: ARG002
         """Let the derivatives through where the result is positive."""
-        a, b = (None if d is None else _threshold_backward(d, call.found, 0) for d in moves.of(call.args[0]))
+        a, b = (None if d is None else threshold_backward(d, call.found, 0) for d in moves.of(call.args[0]))
         return (a, b), None
 
 

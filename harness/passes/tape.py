@@ -26,7 +26,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from zcbench.harness.passes.double_backward import inner
+from zcbench.harness.passes.native import inner
 from zcbench.harness.passes.tangent_layers import BatchNorm, Layer
 from zcbench.harness.passes.tangent_rules import (
     Addition,
