@@ -37,7 +37,6 @@ from zcbench.harness.passes.spec import (
 )
 from zcbench.harness.passes.state import mode
 from zcbench.harness.passes.tangent_rules import Untaped
-from zcbench.harness.passes.tape import Tape
 from zcbench.harness.settings import kept
 from zcbench.harness.timing import Clock
 
@@ -176,10 +175,9 @@ def _run_backward(
     weights = [opened.parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
     edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
     leaves = [opened.inputs] if InputGradientCorrelation in kinds else []
-    tape = opened.tape if WeightHessianGradient in kinds else None
-    tape = tape if tape is not None and tape.usable(opened.logits) else None
+    path = opened.path if WeightHessianGradient in kinds else None
     # Tensors and edges together: torch takes them, its annotation does not.
-    with_respect_to: list[Any] = [*weights, *edges, *leaves, *(tape.edges if tape is not None else [])]
+    with_respect_to: list[Any] = [*weights, *edges, *leaves, *(path.edges if path is not None else [])]
     again = HessianGradient in kinds
     with run.clock.measure((forward, backward.target)):
         scalar = _scalar(run, forward, backward.target, opened.logits)
@@ -204,19 +202,19 @@ def _run_backward(
                 run.values[quantity] = dict(zip(run.names, products, strict=True))
             elif isinstance(quantity, WeightHessianGradient):
                 directions = dict(zip(run.names, (g.detach() for g in of_weights), strict=True))
-                run.values[quantity] = _form(run, quantity, opened, tape, directions, rest[len(edges) + len(leaves) :])
+                run.values[quantity] = _form(run, quantity, opened, directions, rest[len(edges) + len(leaves) :])
 
 
 def _form(
-    run: Run, quantity: WeightHessianGradient, opened: Opened, tape: Tape | None, directions: Mapping[str, Tensor],
+    run: Run, quantity: WeightHessianGradient, opened: Opened, directions: Mapping[str, Tensor],
     deltas: Sequence[Tensor | None],
 ) -> Tensor:
-    """Return θᵀ H g from the tape, or from a double backward of its own where the network has layers without a rule."""
+    """Return θᵀ H g from the path, or from a double backward of its own where the network has layers without a rule."""
     forward, target = quantity.forward, quantity.target
-    if tape is not None:
+    if opened.path is not None:
         weights = {name: opened.parameters[name] for name in run.names}
         with suppress(Untaped):
-            return tape.form(weights, directions, deltas, partial(_scalar, run, forward, target), opened.logits)
+            return opened.path.form(weights, directions, deltas, partial(_scalar, run, forward, target))
     opened = run.open(forward, of_weights=run.names, hessian=True)
     leaves = [opened.parameters[name] for name in run.names]
     scalar = _scalar(run, forward, target, opened.logits)

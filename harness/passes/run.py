@@ -30,7 +30,7 @@ from zcbench.harness.passes.spec import (
     Weights,
 )
 from zcbench.harness.passes.state import Parts, fresh_buffers, like_images, norm, prunable, resolve
-from zcbench.harness.passes.tape import Tape
+from zcbench.harness.passes.tape import Path, Tape
 from zcbench.harness.timing import Clock
 from zcbench.harness.types import Architecture, Loss, Task
 
@@ -143,13 +143,13 @@ class Opened:
         inputs: what was fed, [N, c, h, w].
         parameters: all parameters by name, as leaves of the graph.
         logits: the network's output, [N, C].
-        tape: the notes of the pass; None where nobody asked for them.
+        path: the calls that led to the logits; None where nobody asked for them, or some have no rule.
     """
 
     inputs: Tensor
     parameters: Mapping[str, Tensor]
     logits: Tensor
-    tape: Tape | None = None
+    path: Path | None = None
 
 
 NO_WEIGHTS = "the network has no weights of Conv2d or Linear layers"
@@ -274,12 +274,10 @@ class Run:
         if second is not None:
             inputs = inside(inputs)
             parameters = {name: inside(p) for name, p in parameters.items()}
-        tape = Tape(parameters, plainly=hessian) if taped else None
-        if tape is not None:
-            tape.know(inputs)
+        tape = Tape(parameters, inputs, plainly=hessian) if taped else None
         with torch.set_grad_enabled(graph), second or nullcontext(), tape or nullcontext():
             logits = self.call(parameters, inputs, forward.norm, recorders)
-        return Opened(inputs, parameters, logits, tape)
+        return Opened(inputs, parameters, logits, tape.to(logits) if tape is not None else None)
 
     def call(
         self, parameters: Mapping[str, Tensor], inputs: Tensor, kind: Norm, recorders: Sequence[Recorder] = ()

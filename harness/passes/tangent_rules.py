@@ -74,8 +74,6 @@ class Rule:
 
     curved = False
     """Whether its second derivative is not zero."""
-    changes = False
-    """Whether it has changed its argument where it returns it."""
 
     def run(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, plainly: bool,  # noqa: ARG002
@@ -118,6 +116,15 @@ class Factor(Rule):
         if not alone or one.shape != call.found.shape:
             raise Untaped
         return super().push(call, moves, delta)
+
+
+class View(Rule):
+    """The same entries in another shape; derivatives may lie otherwise in memory, where no view shows them so."""
+
+    def push(self, call: Call, moves: Moves, delta: Tensor | None) -> tuple[Pair, Tensor | None]:  # noqa: ARG002
+        """Give the derivatives the shape of the result."""
+        a, b = (None if d is None else d.reshape(call.found.shape) for d in moves.of(call.args[0]))
+        return (a, b), None
 
 
 class Padding(Rule):
@@ -170,8 +177,6 @@ class Joining(Rule):
 
 class Relu(Rule):
     """max(x, 0)."""
-
-    changes = True
 
     def push(self, call: Call, moves: Moves, delta: Tensor | None) -> tuple[Pair, Tensor | None]:  # noqa: ARG002
         """Let the derivatives through where the result is positive."""

@@ -38,12 +38,12 @@ from zcbench.harness.passes.tangent_rules import (
     Padding,
     Relu,
     Rule,
+    View,
     differentiable,
 )
 
 Directions = Mapping[str, Tensor]
 """Parameter name to the direction in which it moves; those that are not there stay."""
-
 
 _LAYERS = (
     functional.linear, functional.conv1d, functional.conv2d, functional.conv3d, functional.conv_transpose1d,
@@ -52,7 +52,7 @@ _LAYERS = (
 _LINEAR = (
     functional.avg_pool1d, functional.avg_pool2d, functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d,
     functional.interpolate, functional.pixel_shuffle, torch.flatten, torch.mean, torch.sum, torch.reshape,
-    Tensor.flatten, Tensor.view, Tensor.reshape, Tensor.permute, Tensor.transpose, Tensor.squeeze, Tensor.unsqueeze,
+    Tensor.flatten, Tensor.reshape, Tensor.permute, Tensor.transpose, Tensor.squeeze, Tensor.unsqueeze,
     Tensor.mean, Tensor.sum, Tensor.repeat, Tensor.expand, Tensor.contiguous, Tensor.__getitem__, Tensor.neg,
     Tensor.__neg__,
 )  # fmt: skip
@@ -70,6 +70,7 @@ RULES: Mapping[Callable[..., Any], Rule] = {
     functional.batch_norm: BatchNorm(),
     functional.max_pool2d: MaxPool(),
     functional.pad: Padding(),
+    Tensor.view: View(),
 }
 
 
@@ -79,18 +80,24 @@ class _Step:
     rule: Rule
     edge: GradientEdge | None
 
+    @property
+    def inputs(self) -> list[int]:
+        """The ids of the tensors of the graph that it looks at."""
+        return [id(one) for one in differentiable((*self.call.args, *self.call.kwargs.values()))]
+
 
 class Tape(TorchFunctionMode):
-    """While active, notes what is computed from some parameters.
+    """While active, notes what is computed from some parameters. Calls keep their bits.
 
-    Calls keep their bits. Where a call has no rule, or works in place, the tape cannot be used: see `usable`.
+    What a call without a rule returns is not known, nor what follows from it: see `to`.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], *, plainly: bool) -> None:
+    def __init__(self, parameters: Mapping[str, Tensor], inputs: Tensor, *, plainly: bool) -> None:
         """Begin a tape.
 
         Args:
             parameters: all parameters of the network, by name.
+            inputs: what is fed to it; it does not move.
             plainly: whether calls must reach PyTorch as they are, because another mode waits for them.
         """
         super().__init__()
@@ -98,18 +105,12 @@ class Tape(TorchFunctionMode):
         self._plainly = plainly
         self._steps: list[_Step] = []
         self._known: dict[int, tuple[Tensor, int]] = {}
-        self._broken = False
-        for parameter in parameters.values():
-            self.know(parameter)
+        for tensor in (*parameters.values(), inputs):
+            self._know(tensor)
 
-    def know(self, tensor: Tensor) -> None:
-        """Let a tensor be part of what is noted, as it is now; a leaf that is no weight does not move."""
+    def _know(self, tensor: Tensor) -> None:
+        """Let a tensor be part of what is noted, as it is now."""
         self._known[id(tensor)] = (tensor, tensor._version)
-
-    @property
-    def edges(self) -> list[GradientEdge]:
-        """Where the backward pass must say what the gradient is, in the order in which `form` takes them."""
-        return [step.edge for step in self._steps if step.edge is not None]
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (),
@@ -118,30 +119,55 @@ class Tape(TorchFunctionMode):
         """Call the function, and note the call."""
         kwargs = kwargs or {}
         rule = RULES.get(func)
-        before = differentiable((*args, *kwargs.values())) if rule is not None and not self._broken else []
+        before = differentiable((*args, *kwargs.values())) if rule is not None else []
         if rule is None or not before:
-            return func(*args, **kwargs)  # what it returns is not known, which later calls with it notice
+            return func(*args, **kwargs)
         found, kept = rule.run(func, args, kwargs, plainly=self._plainly)
-        if any(found is one for one in before):
-            self._broken = rule.changes
-        elif differentiable((found,)):
-            self._note(Call(func, args, kwargs, found, kept), rule, before)
+        new = isinstance(found, Tensor) and found.requires_grad and all(found is not one for one in before)
+        if new and all(id(one) in self._known for one in before):
+            edge = get_gradient_edge(found) if rule.curved else None
+            self._steps.append(_Step(Call(func, args, kwargs, found, kept), rule, edge))
+            self._know(found)
         return found
 
-    def _note(self, call: Call, rule: Rule, before: Sequence[Tensor]) -> None:
-        self._broken = any(id(one) not in self._known for one in before) or not isinstance(call.found, Tensor)
-        if not self._broken:
-            self._steps.append(_Step(call, rule, get_gradient_edge(call.found) if rule.curved else None))
-            self.know(call.found)
+    def to(self, logits: Tensor) -> Path | None:
+        """Return the way to the logits; None if it has a gap, or if something on it was changed in place.
 
-    def usable(self, logits: Tensor) -> bool:
-        """Say whether the tape leads to the logits without a gap, and nothing on it was changed in place."""
-        unchanged = all(tensor._version == version for tensor, version in self._known.values())
-        return not self._broken and unchanged and id(logits) in self._known
+        What else was computed on the way, by somebody who looked at the layers, is left out.
+        """
+        needed, steps = {id(logits)}, []
+        for step in reversed(self._steps):
+            if id(step.call.found) in needed:
+                steps.append(step)
+                needed |= set(step.inputs)
+        known = [self._known[one] for one in needed if one in self._known]
+        if len(known) < len(needed) or any(tensor._version != version for tensor, version in known):
+            return None
+        return Path(self._parameters, tuple(reversed(steps)), logits)
+
+
+@dataclass(frozen=True)
+class Path:
+    """All calls that lead from the parameters to the logits.
+
+    Attributes:
+        parameters: all parameters of the network, by name.
+        steps: the calls, in their order.
+        logits: where it ends.
+    """
+
+    parameters: Mapping[str, Tensor]
+    steps: tuple[_Step, ...]
+    logits: Tensor
+
+    @property
+    def edges(self) -> list[GradientEdge]:
+        """Where the backward pass must say what the gradient is, in the order in which `form` takes them."""
+        return [step.edge for step in self.steps if step.edge is not None]
 
     def form(
         self, first: Directions, second: Directions, gradients: Sequence[Tensor | None],
-        loss: Callable[[Tensor], Tensor], logits: Tensor,
+        loss: Callable[[Tensor], Tensor],
     ) -> Tensor:
         """Return the second derivative of the loss along two directions, float64 [].
 
@@ -150,17 +176,16 @@ class Tape(TorchFunctionMode):
             second: direction b.
             gradients: ∂L/∂y at `edges`, None where L does not depend on y.
             loss: logits to L.
-            logits: the network's output, the end of the tape.
 
         Raises:
             Untaped: where a call with these arguments has no rule.
         """
-        leaves = {id(p): (first.get(name), second.get(name)) for name, p in self._parameters.items()}
-        moves = Moves(leaves)
+        logits = self.logits
+        moves = Moves({id(p): (first.get(name), second.get(name)) for name, p in self.parameters.items()})
         deltas = iter(gradients)
         terms = []
         with torch.no_grad():
-            for step, over in zip(self._steps, self._ends(), strict=True):
+            for step, over in zip(self.steps, self._ends(), strict=True):
                 delta = next(deltas) if step.edge is not None else None
                 pair, term = step.rule.push(step.call, moves, delta)
                 moves.pairs[id(step.call.found)] = pair
@@ -172,10 +197,8 @@ class Tape(TorchFunctionMode):
 
     def _ends(self) -> list[set[int]]:
         """For every step the tensors that no later one looks at, so that their derivatives can go."""
-        last: dict[int, int] = {}
-        for number, step in enumerate(self._steps):
-            last |= dict.fromkeys(map(id, differentiable((*step.call.args, *step.call.kwargs.values()))), number)
-        over: list[set[int]] = [set() for _ in self._steps]
+        last = {one: number for number, step in enumerate(self.steps) for one in step.inputs}
+        over: list[set[int]] = [set() for _ in self.steps]
         for one, number in last.items():
             over[number].add(one)
         return over

@@ -34,7 +34,7 @@ from zcbench.harness.passes.spec import (
     Target,
 )
 from zcbench.harness.passes.state import Parts
-from zcbench.harness.passes.tape import Tape
+from zcbench.harness.passes.tape import Path
 from zcbench.harness.registry import metrics, select
 from zcbench.harness.types import Outcome
 
@@ -72,7 +72,7 @@ def test_shapes_are_read_off_no_forward_that_may_be_another_or_none() -> None:
 def test_the_counted_passes_are_the_passes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the calls of the network and of autograd.grad, not what the plan says of itself."""
     calls = {"forwards": 0, "backwards": 0}
-    grad, form = torch.autograd.grad, Tape.form
+    grad, form = torch.autograd.grad, Path.form
 
     def carried(*args: Any, **kwargs: Any) -> Any:
         """Carry derivatives forwards, which differentiates the loss, but no network."""
@@ -80,7 +80,7 @@ def test_the_counted_passes_are_the_passes_that_run(monkeypatch: pytest.MonkeyPa
             patched.setattr(torch.autograd, "grad", grad)
             return form(*args, **kwargs)
 
-    monkeypatch.setattr(Tape, "form", carried)
+    monkeypatch.setattr(Path, "form", carried)
 
     def counted(*args: object, **kwargs: object) -> object:
         calls["backwards"] += 1

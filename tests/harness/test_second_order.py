@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -25,6 +26,8 @@ from zcbench.harness.passes.spec import (
     InputGradientCorrelation,
     Logits,
     ParamGradient,
+    Quantity,
+    Recorded,
     ReluGram,
     Target,
     WeightHessianGradient,
@@ -163,6 +166,44 @@ class Joined(nn.Module):
         return functional.max_pool2d(turned, (3, 2), stride=2, padding=1, ceil_mode=True)
 
 
+class Spread(nn.Module):
+    """A derivative that lies in memory once for all places, where the tensor itself has them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Conv2d(4, 4, 1)
+        self.two = nn.Linear(4 * 64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = self.one(x).mean(dim=(2, 3), keepdim=True)
+        return torch.relu(self.two((means + torch.ones(x.shape, dtype=x.dtype)).view(len(x), -1)))
+
+
+class Onlooker:
+    """A recorder that computes with the tensors of the graph, in ways that have no rule."""
+
+    types = (nn.Conv2d, nn.ReLU)
+
+    def __init__(self, quantity: Quantity) -> None:
+        self.quantity = quantity
+        self.seen: list[Tensor] = []
+
+    def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        total = torch.sigmoid(output) + output * output
+        self.seen.append(functional.relu(total.flatten(1), inplace=True).sum())
+
+    def value(self) -> Tensor:
+        return torch.stack(self.seen).sum().detach()
+
+
+@dataclass(frozen=True)
+class Looked(Recorded):
+    """What an onlooker has seen."""
+
+    def recorder(self) -> Onlooker:
+        return Onlooker(self)
+
+
 def starting(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
     """A norm with weights that are no ones and zeros."""
     norm.weight.data.uniform_(0.5, 2)
@@ -190,6 +231,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "in place": lambda: Around(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 1)),
     "poolings": lambda: Around(nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4),
                                nn.MaxPool2d(2), nn.SiLU(), nn.AdaptiveAvgPool2d(2)),
+    "spread": lambda: Around(Spread()),
     "assigned": lambda: Around(Assigned(), nn.BatchNorm2d(4), nn.ReLU()),
     "gated": lambda: Around(Gated(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
     "joined": lambda: Around(Joined(), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
@@ -205,7 +247,9 @@ def test_every_layer_is_differentiated_twice_as_pytorch_does(kind: str) -> None:
     agrees(KINDS[kind]().double(), batch(6, 8))
 
 
-@pytest.mark.parametrize("kind", ["groups", "strides", "padding by name", "transposed", "a large eps", "joined"])
+@pytest.mark.parametrize(
+    "kind", ["groups", "strides", "padding by name", "transposed", "a large eps", "joined", "spread"]
+)
 def test_layers_with_a_rule_need_no_double_backward(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(evaluation, "hessian_gradient")
     evaluate(KINDS[kind]().double(), batch(6, 8), plan([WeightHessianGradient()]), key=KEY)
@@ -246,6 +290,16 @@ def test_the_number_has_the_same_bits_in_any_company() -> None:
     number = WeightHessianGradient()
     alone = evaluate(network, data, plan([number]), key=KEY).values[number]
     assert torch.equal(alone, evaluate(network, data, plan([*FIRST, *PRODUCTS]), key=KEY).values[number])
+
+
+def test_who_looks_at_the_layers_meanwhile_does_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, data = make("nasbench201", torch.float32), batch(9, 16, torch.float32)
+    number = WeightHessianGradient()
+    alone = evaluate(network, data, plan([number]), key=KEY).values[number]
+    monkeypatch.delattr(evaluation, "hessian_gradient")
+    found = evaluate(network, data, plan([number, Looked()]), key=KEY).values
+    assert found[Looked()] > 0
+    assert torch.equal(alone, found[number])
 
 
 def test_both_targets_can_be_differentiated_twice() -> None:
