@@ -18,6 +18,7 @@ from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation
 from zcbench.harness.passes.run import NO_WEIGHTS, MiniBatch, Opened, Origin, Run
 from zcbench.harness.passes.second_order import hessian_gradient
+from zcbench.harness.passes.shared_layers import ChangedInPlaceError
 from zcbench.harness.passes.spec import (
     ChannelFisher,
     ClassCount,
@@ -123,6 +124,19 @@ def _static(run: Run, quantity: Quantity) -> Any:
 
 def _run_pass(run: Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
+    try:
+        opened, recorders = _opened(run, one, shared=bool(one.backwards))
+    except ChangedInPlaceError:
+        opened, recorders = _opened(run, one, shared=False)
+    _keep_recorded(run, one, recorders, opened.logits)
+    fisher = next((r for r in recorders if isinstance(r, ChannelFisherRecorder)), None)
+    for i, backward in enumerate(one.backwards):
+        retain = i + 1 < len(one.backwards)
+        _run_backward(run, one.forward, backward, opened, fisher, retain=retain)
+
+
+def _opened(run: Run, one: Pass, *, shared: bool) -> tuple[Opened, list[Recorder]]:
+    """Run the forward of a pass, with everybody who looks at it."""
     wanted = {type(q) for b in one.backwards for q in b.quantities}
     of_weights = bool(wanted & {ParamGradient, ChannelFisher, *HESSIAN})
     recorders = _recorders(run.parts.modules.values(), one)
@@ -130,13 +144,9 @@ def _run_pass(run: Run, one: Pass) -> None:
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
             of_inputs=InputGradientCorrelation in wanted, graph=bool(one.backwards),
-            hessian=HessianGradient in wanted, taped=WeightHessianGradient in wanted,
+            hessian=HessianGradient in wanted, taped=WeightHessianGradient in wanted, shared=shared,
         )  # fmt: skip
-    _keep_recorded(run, one, recorders, opened.logits)
-    fisher = next((r for r in recorders if isinstance(r, ChannelFisherRecorder)), None)
-    for i, backward in enumerate(one.backwards):
-        retain = i + 1 < len(one.backwards)
-        _run_backward(run, one.forward, backward, opened, fisher, retain=retain)
+    return opened, recorders
 
 
 def _recorders(modules: Iterable[nn.Module], one: Pass) -> list[Recorder]:

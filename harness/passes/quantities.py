@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from zcbench.harness.metric import Undefined
+from zcbench.harness.passes.shared_layers import PerTensor
 from zcbench.harness.passes.spec import (
     MAX_PATTERN_BITS,
     ActivationPatterns,
@@ -37,18 +38,25 @@ class ReluGramRecorder:
     def __init__(self, quantity: ReluGram) -> None:
         self.quantity = quantity
         self._gram: Tensor | None = None
+        self._of: PerTensor[Tensor] = PerTensor()
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Add one layer; ``output > 0`` is ``input > 0``, also where the layer works in place."""
-        values = output.detach()
+        agreements = self._of.get(output)
+        if agreements is None:
+            agreements = self._agreements(output.detach())
+            self._of.put(output, agreements)
+        self._gram = agreements if self._gram is None else self._gram + agreements
+
+    @staticmethod
+    def _agreements(values: Tensor) -> Tensor:
         if values.dim() == 4:
             values = values.permute(0, 2, 3, 1)  # as it lies in memory; the order of the places does not matter
         values = values.flatten(1)
         code = torch.gt(values, 0, out=torch.empty_like(values, dtype=torch.float32))  # [N, M]
         both = (code @ code.T).double()  # [N, N]
         each = both.diagonal()
-        agreements = both.mul(2).add_(code.shape[1]).sub_(each[:, None]).sub_(each)
-        self._gram = agreements if self._gram is None else self._gram + agreements
+        return both.mul(2).add_(code.shape[1]).sub_(each[:, None]).sub_(each)
 
     def value(self) -> Tensor:
         """Return K, float64 [N, N]."""

@@ -65,7 +65,8 @@ def agrees(network: nn.Module, data: MiniBatch, tolerance: float = 1e-9) -> None
     gradient, product, form = plainly(network, data)
     torch.manual_seed(0)
     found = evaluate(network, data, plan(PRODUCTS), key=KEY).values
-    assert all(torch.equal(found[ParamGradient()][name], g) for name, g in gradient.items())
+    for name, g in gradient.items():  # the order of additions may differ
+        assert (found[ParamGradient()][name] - g).norm() <= 1e-12 * g.norm(), name
     vector = torch.cat([p.flatten() for p in product.values()])
     ours = torch.cat([found[HessianGradient()][name].flatten() for name in product])
     assert vector.any()
