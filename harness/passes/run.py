@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 
 from zcbench.harness.device import is_gpu, moved
@@ -201,19 +200,23 @@ class Run:
         """Parameters by name for one kind of weights, made once."""
         key = (kind, dtype, number if kind in REDRAWN else 0)
         if key not in self._weights:
-            self._weights[key] = {name: like_images(p) for name, p in self._make(*key).items()}
+            self._weights[key] = self._make(*key)
         return self._weights[key]
+
+    @cached_property
+    def _initial(self) -> dict[str, Tensor]:
+        """The parameters as they are, laid out as images are."""
+        return {name: like_images(p.detach()) for name, p in self.parts.parameters.items()}
 
     def _make(self, kind: Weights, dtype: Dtype, number: int) -> dict[str, Tensor]:
         to = resolve(dtype, self.batch.inputs.dtype)
-        parameters = {name: p.detach().to(to) for name, p in self.parts.parameters.items()}
-        if kind is Weights.ABSOLUTE:
-            return {name: p.abs() for name, p in parameters.items()}
         if kind in REDRAWN:
             which = "weights" if kind is Weights.NORMAL else str(kind)
             drawn = draw(self.network, INITIALISATIONS[_DRAWN_FROM[kind]], seeded(*self.key, which, number))
-            return {name: moved(drawn[name].to(to), p.device) for name, p in parameters.items()}
-        return parameters
+            return {name: like_images(moved(drawn[name].to(to), p.device)) for name, p in self._initial.items()}
+        if kind is Weights.ABSOLUTE:
+            return {name: p.to(to).abs() for name, p in self._initial.items()}
+        return {name: p.to(to) for name, p in self._initial.items()}
 
     def inputs(self, forward: Forward) -> Tensor:
         """What this forward feeds, laid out channels last."""
@@ -301,9 +304,9 @@ class Run:
         if inputs.is_meta:
             state = {name: t if t.is_meta else torch.empty_like(t, device="meta") for name, t in state.items()}
         state |= {alias: state[name] for alias, name in self.parts.aliases.items()}
-        with norm(self.network, kind), observed(self.parts.modules, recorders, self.clock):
-            # What PyTorch does itself about shared tensors leaves others behind in a module that has two names.
-            found: Tensor = functional_call(self.network, state, (inputs,), tie_weights=False)
+        looked_at = observed(self.parts.modules, recorders, self.clock)
+        with norm(self.network, kind), looked_at, self.parts.replaced(state):
+            found: Tensor = self.network(inputs)
         return found
 
     def loss(self, logits: Tensor, number: int = 0) -> Tensor:

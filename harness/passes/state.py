@@ -67,6 +67,7 @@ class Parts:
         parameters: all parameters by name, each once.
         buffers: all buffers by name, each once.
         running: names of the running statistics of batch norms.
+        places: where modules look up parameters and buffers: the mapping and the key, by name and by further names.
         aliases: further names of parameters and buffers that several modules share, and the name that they have above.
     """
 
@@ -74,6 +75,7 @@ class Parts:
     parameters: Mapping[str, Tensor]
     buffers: Mapping[str, Tensor]
     running: frozenset[str]
+    places: Mapping[str, tuple[dict[str, Tensor | None], str]]
     aliases: Mapping[str, str]
 
     @classmethod
@@ -89,11 +91,38 @@ class Parts:
             first.setdefault(id(tensor), name)
         aliases = {name: first[id(t)] for name, t in (*parameters, *buffers) if first[id(t)] != name}
         one, other = ({n: t for n, t in named if n not in aliases} for named in (parameters, buffers))
-        return cls(modules, one, other, running, aliases)
+        places = {
+            _full(prefix, name): (tensors, name)
+            for prefix, module in modules.items()
+            for tensors in (module._parameters, module._buffers)
+            for name in tensors
+        }
+        return cls(modules, one, other, running, places, aliases)
+
+    @contextmanager
+    def replaced(self, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+        """Let the network use other tensors in the place of its parameters and buffers.
+
+        PyTorch's ``functional_call`` does the same; it looks up every module by its name, forwards and backwards.
+        """
+        before = {name: self.places[name][0][self.places[name][1]] for name in tensors}
+        try:
+            for name, tensor in tensors.items():
+                own, key = self.places[name]
+                own[key] = tensor
+            yield
+        finally:
+            for name, was in before.items():
+                own, key = self.places[name]
+                own[key] = was
+
+
+def _full(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor | None]) -> list[tuple[str, Tensor]]:
-    return [(f"{prefix}.{name}" if prefix else name, t) for name, t in tensors.items() if t is not None]
+    return [(_full(prefix, name), t) for name, t in tensors.items() if t is not None]
 
 
 def fresh_buffers(parts: Parts, dtype: torch.dtype, kind: Norm) -> dict[str, Tensor]:
