@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from zcbench.harness import aggregates as folder
 from zcbench.harness.errors import ZcbenchError
@@ -92,11 +91,15 @@ def aggregate(
 
 def ranks(scores: Scores) -> NDArray[np.float64]:
     """Return the rank of every score in its column, from 1 for the lowest; ties share their mean rank, [A, K]."""
+    from scipy import stats  # half a second, for which no verb that only scores should wait
+
     return np.asarray(stats.rankdata(scores, axis=0), dtype=np.float64)
 
 
 def dense_ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ranks 1, 2, ... of one column in which equal scores share a rank and no rank is skipped, [A]."""
+    from scipy import stats
+
     return np.asarray(stats.rankdata(scores, method="dense"), dtype=np.float64)
 
 

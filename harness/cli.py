@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import sqlite3
 import sys
 import traceback
@@ -20,6 +19,28 @@ from zcbench.harness.standard_error import heard_or_not
 
 INTERRUPTED = 130
 INTERNAL = 70
+
+
+VERBS = {
+    "run": "Score, analyse and report: the whole job in one line.",
+    "list": "List metrics, groups, benchmarks, datasets, initialisations and plug-ins.",
+    "data": "Show, fetch, convert and verify ground truth and images.",
+    "plan": "Show the shared passes that metrics take.",
+    "score": "Score architectures with metrics, into a store.",
+    "analyse": "Correlate stored scores with trained accuracies.",
+    "report": "Render a store as HTML, Markdown, LaTeX and CSV.",
+    "transfer": "Hold scores made on several datasets against the accuracies on several.",
+    "operations": "Score the operations of a supernet, and hold the scores against accuracies.",
+    "export": "Write the scores of a store as Parquet or CSV.",
+    "merge": "Join the rows of several stores in one.",
+    "new": "Write a metric file with its test, or a CI workflow, to begin with.",
+    "check": "Try the contracts of a metric and explain what is broken.",
+    "compare": "Is a new metric better than the baselines?",
+    "gate": "Fail where a metric lost quality, against a recorded baseline.",
+    "results": "Export results to share: one JSON file for each metric, version and benchmark.",
+    "leaderboard": "Merge shared results into one static page.",
+}
+"""What each is for, in the order of the work: here, so that a list of them need not import them."""
 
 
 class _Text(click.types.StringParamType):
@@ -52,14 +73,16 @@ class Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs in the order of the work."""
-        order = ["run", "list", "data", "plan", "score", "analyse", "report", "transfer", "operations", "export",
-                 "merge", "new", "check", "compare", "gate", "results", "leaderboard"]  # fmt: skip
-        files = {m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")}
-        return [v for v in order if v in files] + sorted(files - set(order))
+        return list(VERBS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs; to import them all takes three seconds."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one verb."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in VERBS:
             return None
         with ctrl_c_held_back():  # an import of torch or numpy that is cut short may crash, or go on as if nothing were
             found: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
@@ -69,8 +92,8 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, or say which ones are near."""
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            raise click.UsageError(f'unknown verb "{args[0]}".{did_you_mean(args[0], self.list_commands(ctx))}')
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise click.UsageError(f'unknown verb "{args[0]}".{did_you_mean(args[0], VERBS)}')
         return super().resolve_command(ctx, args)
 
 

@@ -16,7 +16,7 @@ from zcbench.harness.store import Store
 from zcbench.reports.text import listed
 
 
-@click.command("analyse", short_help="Correlate stored scores with trained accuracies.")
+@click.command("analyse")
 @_options.store(default="scores.sqlite")
 @_options.stored()
 @_options.include_path()

@@ -22,7 +22,7 @@ WORDS = {True: "holds", False: "BROKEN", None: "not judged"}
 COLOURS = {True: "green", False: "red", None: "yellow"}
 
 
-@click.command("check", short_help="Try the contracts of a metric and explain what is broken.")
+@click.command("check")
 @click.argument("metrics", nargs=-1, required=True, metavar="FILE.py[:NAME]...")
 @_options.include_path()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")

@@ -30,7 +30,7 @@ _DECIDED = {
 """Options that choose what ``--stored`` takes from the store."""
 
 
-@click.command("compare", short_help="Is a new metric better than the baselines?")
+@click.command("compare")
 @click.argument("candidates", nargs=-1, required=True, metavar="METRIC...")
 @_options.candidates(required=False)
 @_options.scoring(dataset="digits", metrics=AGAINST)

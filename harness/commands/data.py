@@ -16,7 +16,7 @@ from zcbench.harness.commands._data_status import as_data, as_text
 from zcbench.harness.commands._data_verify import verify
 
 
-@click.group("data", short_help="Show, fetch, convert and verify ground truth and images.",
+@click.group("data",
              invoke_without_command=True)  # fmt: skip
 @click.pass_context
 def command(context: click.Context) -> None:

@@ -12,7 +12,7 @@ from zcbench.harness.export import write
 from zcbench.harness.store import Store
 
 
-@click.command("export", short_help="Write the scores of a store as Parquet or CSV.")
+@click.command("export")
 @_options.store(default="scores.sqlite")
 @click.option("--out", type=_options.PATH, required=True, metavar="FILE", help="scores.parquet or scores.csv.")
 def command(store_path: Path, out: Path) -> None:

@@ -77,7 +77,7 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command("gate", short_help="Fail where a metric lost quality, against a recorded baseline.")
+@click.command("gate")
 @click.option("--baseline", type=_options.PATH, required=True, metavar="FILE", help="The baseline, a .json file; its "
               "scores stand beside it in a .scores.parquet file.")  # fmt: skip
 @click.option("--record", "recording", is_flag=True, help="Write the baseline instead.")

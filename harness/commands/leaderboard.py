@@ -17,7 +17,7 @@ from zcbench.reports import leaderboard
 from zcbench.reports.text import listed, plural
 
 
-@click.command("leaderboard", short_help="Merge shared results into one static page.")
+@click.command("leaderboard")
 @click.argument("folders", type=_options.PATH, nargs=-1, required=True, metavar="FOLDER...")
 @click.option("--out", type=_options.PATH, default="leaderboard.html", show_default=True, metavar="FILE",
               help="The page.")

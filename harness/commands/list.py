@@ -89,7 +89,7 @@ KINDS: dict[str, Callable[[], None]] = {
 }
 
 
-@click.command("list", short_help="List metrics, groups, benchmarks, datasets, initialisations and plug-ins.")
+@click.command("list")
 @click.argument("kind", required=False, type=OneOf("kind", list(KINDS)), metavar="[KIND]")
 @include_path()
 def command(kind: str | None) -> None:

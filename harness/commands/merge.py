@@ -12,7 +12,7 @@ from zcbench.harness.store import Store
 from zcbench.reports.text import plural
 
 
-@click.command("merge", short_help="Join the rows of several stores in one.")
+@click.command("merge")
 @click.argument("out", type=_options.PATH, metavar="OUT")
 @click.argument("sources", type=_options.PATH, nargs=-1, required=True, metavar="STORE...")
 @click.option(

@@ -23,7 +23,7 @@ LONGEST = 60
 WORKFLOW = "metric-quality.yml"
 
 
-@click.group("new", short_help="Write a metric file with its test, or a CI workflow, to begin with.")
+@click.group("new")
 def command() -> None:
     """Write files to begin with; none that exists is overwritten.
 

@@ -39,7 +39,7 @@ from zcbench.reports.operations import iterated as iterated_table
 from zcbench.reports.report import write
 
 
-@click.command("operations", short_help="Score the operations of a supernet, and hold the scores against accuracies.")
+@click.command("operations")
 @click.option("--benchmark", default="nasbench201", show_default=True, metavar="NAME",
               help="A benchmark with a supernet: nasbench201, nasbench301 or darts.")
 @click.option("--dataset", required=True, help="Images of the mini-batch: see zcbench list datasets.")

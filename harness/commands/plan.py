@@ -14,7 +14,7 @@ from zcbench.harness.registry import select
 from zcbench.reports.text import plural
 
 
-@click.command("plan", short_help="Show the shared passes that metrics take.")
+@click.command("plan")
 @click.option("--metrics", default="standard", show_default=True, metavar="LIST", help="Metrics, groups, or files "
               "like my_metric.py.")  # fmt: skip
 @_options.include_path()

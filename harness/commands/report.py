@@ -11,7 +11,7 @@ from zcbench.harness.commands._family import Wanted, benchmarks_in
 from zcbench.harness.store import Store
 
 
-@click.command("report", short_help="Render a store as HTML, Markdown, LaTeX and CSV.")
+@click.command("report")
 @_options.store(default="scores.sqlite")
 @_options.stored()
 @_options.include_path()

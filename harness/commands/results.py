@@ -34,7 +34,7 @@ def _print_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
-@click.command("results", short_help="Export results to share: one JSON file for each metric, version and benchmark.")
+@click.command("results")
 @_options.store(default="scores.sqlite")
 @_options.stored()
 @_options.include_path()

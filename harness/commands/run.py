@@ -15,7 +15,7 @@ from zcbench.harness.store import Store
 from zcbench.reports.text import listed
 
 
-@click.command("run", short_help="Score, analyse and report: the whole job in one line.")
+@click.command("run")
 @_options.candidates(required=False)
 @_options.scoring(dataset="digits")
 @_options.truth()

@@ -12,7 +12,7 @@ from zcbench.harness.commands._targets import TruthOptions
 from zcbench.harness.store import Store
 
 
-@click.command("score", short_help="Score architectures with metrics, into a store.")
+@click.command("score")
 @_options.candidates(required=True)
 @_options.scoring(dataset=None)
 @_options.truth(costs=False)

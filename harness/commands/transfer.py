@@ -24,7 +24,7 @@ _SHOWN = ("spearman_own", "spearman_other", "loss", "deviation", "agreement")
 """Statistics over all sources and targets that are printed, in their order."""
 
 
-@click.command("transfer", short_help="Hold scores made on several datasets against the accuracies on several.")
+@click.command("transfer")
 @_options.store(default="scores.sqlite")
 @_options.stored()
 @_options.family(images=False)

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pickle
+import pkgutil
 import shlex
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from zcbench.datasets.nasbench201.genotype import Space
+from zcbench.harness import commands
 from zcbench.harness.analysis import output
 from zcbench.harness.cli import Verbs, main, zcbench
 from zcbench.harness.registry import NAS_BENCH_SUITE_ZERO
@@ -122,6 +124,23 @@ def test_every_verb_is_listed_and_there_is_no_other(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
     assert all(f"  {verb} " in said.out for verb in VERBS)
+    assert {m.name for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")} == set(VERBS)
+
+
+def test_help_imports_no_verb_and_scoring_no_statistics() -> None:
+    """The one would take three seconds and the other half a second."""
+    program = (
+        "import contextlib, sys; from zcbench.harness.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        "print(*(name for name in ('torch', 'pandas', 'scipy.stats', 'matplotlib') if name in sys.modules))"
+    )
+
+    def imported(*arguments: str) -> list[str]:
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1].split()
+
+    assert imported("--help") == []
+    assert imported("score", "--help") == ["torch", "pandas"]
 
 
 def test_no_verb_shows_the_help_and_is_an_error(run: Run) -> None:
