@@ -32,6 +32,7 @@ from zcbench.harness.passes.spec import (
     ParamGradient,
     Quantity,
     Recorded,
+    ReluGram,
     Target,
     VectorOutput,
     WeightHessianGradient,
@@ -124,8 +125,10 @@ def _static(run: Run, quantity: Quantity) -> Any:
 
 def _run_pass(run: Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
+    # A pass without a graph forgets results at once, and shares only what is worth to be kept.
+    worth = bool(one.backwards) or any(isinstance(q, ReluGram) for q in one.recorded)
     try:
-        opened, recorders = _opened(run, one, shared=bool(one.backwards))
+        opened, recorders = _opened(run, one, shared=worth)
     except ChangedInPlaceError:
         opened, recorders = _opened(run, one, shared=False)
     _keep_recorded(run, one, recorders, opened.logits)

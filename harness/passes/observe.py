@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch._C import DisableTorchFunction
 
 from zcbench.harness.passes.spec import Quantity
 from zcbench.harness.timing import Clock
@@ -53,7 +54,8 @@ def _any(module: nn.Module) -> bool:  # noqa: ARG001
 
 def _hook(name: str, recorder: Recorder, clock: Clock) -> Any:
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        with clock.measure(recorder.quantity):
+        # What it computes is no part of the pass: no mode that notes or replaces the calls of the network may see it.
+        with clock.measure(recorder.quantity), DisableTorchFunction():
             recorder.see(name, module, inputs, output)
 
     return hook
