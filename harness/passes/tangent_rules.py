@@ -118,6 +118,17 @@ class Factor(Rule):
         return super().push(call, moves, delta)
 
 
+class Product(Factor):
+    """A product with what does not move. Behind a factor of 0, the operation ``none``, nothing moves at all."""
+
+    def push(self, call: Call, moves: Moves, delta: Tensor | None) -> tuple[Pair, Tensor | None]:
+        """Multiply the derivatives, but carry no zeros on."""
+        others = call.args[1:]
+        if len(others) == 1 and isinstance(others[0], int | float) and others[0] == 0:
+            return (None, None), None
+        return super().push(call, moves, delta)
+
+
 class View(Rule):
     """The same entries in another shape; derivatives may lie otherwise in memory, where no view shows them so."""
 

@@ -36,6 +36,7 @@ from zcbench.harness.passes.tangent_rules import (
     MaxPool,
     Moves,
     Padding,
+    Product,
     Relu,
     Rule,
     View,
@@ -56,14 +57,14 @@ _LINEAR = (
     Tensor.mean, Tensor.sum, Tensor.repeat, Tensor.expand, Tensor.contiguous, Tensor.__getitem__, Tensor.neg,
     Tensor.__neg__,
 )  # fmt: skip
-_FACTORS = (
-    torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.div, Tensor.div, Tensor.__truediv__
-)  # fmt: skip
+_PRODUCTS = (torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__)
+_QUOTIENTS = (torch.div, Tensor.div, Tensor.__truediv__)
 _ADDITIONS = (torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__)
 RULES: Mapping[Callable[..., Any], Rule] = {
     **dict.fromkeys(_LAYERS, Layer()),
     **dict.fromkeys(_LINEAR, Rule()),
-    **dict.fromkeys(_FACTORS, Factor()),
+    **dict.fromkeys(_PRODUCTS, Product()),
+    **dict.fromkeys(_QUOTIENTS, Factor()),
     **dict.fromkeys(_ADDITIONS, Addition()),
     **dict.fromkeys((torch.cat, torch.stack), Joining()),
     **dict.fromkeys((functional.relu, torch.relu, Tensor.relu), Relu()),
