@@ -16,7 +16,7 @@ import torch
 
 from bench.paired import Ratio
 
-HEADER = ("what", "ours", "theirs", "ratio", "quartiles", "95 % of the median", "mark", "reached")
+HEADER = ("what", "ours", "theirs", "ratio", "quartiles", "95 % of the median", "all seconds", "mark", "reached")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 """Where a Markdown file wants the results; without them the whole file is written."""
 
@@ -58,6 +58,7 @@ class Line:
             f"{_short(ratio.median)}" if ratio else "",
             f"{_short(ratio.quartiles[0])} to {_short(ratio.quartiles[1])}" if ratio else "",
             f"{_short(ratio.interval[0])} to {_short(ratio.interval[1])}" if ratio else "",
+            f"{_short(ratio.whole)}" if ratio else "",
             f">= {self.mark:.4g}" if self.mark is not None else self.limit,
             {True: "yes", False: "NO", None: ""}[self.reached],
         )  # fmt: skip

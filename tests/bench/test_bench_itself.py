@@ -160,8 +160,8 @@ def test_the_table_says_which_marks_were_reached():
     assert rows[3][-1].strip() == "12.3 ms"
     assert "1.00 to 1,234" in table(LINES)[3]
     assert LINES[0].sentence() == (
-        "a | b: ours 1 s, theirs 5 s, ratio 5.00, quartiles 4.00 to 6.00, 95 % of the median 4.50 to 5.50, mark >= 5, "
-        "reached yes"
+        "a | b: ours 1 s, theirs 5 s, ratio 5.00, quartiles 4.00 to 6.00, 95 % of the median 4.50 to 5.50, "
+        "all seconds 5.10, mark >= 5, reached yes"
     )
     assert [seconds(s) for s in (1234.5, 1.5, 2e-5)] == ["1,234 s", "1.50 s", "0.02 ms"]
 
@@ -174,7 +174,7 @@ def test_results_are_written_between_the_marks_of_a_page(tmp_path):
     body = markdown(LINES, ["here"])
     assert page.read_text() == f"# Speed\n{BEGIN}\n{body}{END}\nend\n"
     assert alone.read_text() == body
-    assert "| a \\| b | 1 s | 5 s | 5.00 | 4.00 to 6.00 | 4.50 to 5.50 | >= 5 | yes |" in body
+    assert "| a \\| b | 1 s | 5 s | 5.00 | 4.00 to 6.00 | 4.50 to 5.50 | 5.10 | >= 5 | yes |" in body
     found = json.loads(plain.read_text())
     assert [line["reached"] for line in found["lines"]] == [True, False, False, None]
     assert found["lines"][0]["ratio"]["median"] == 5.0
