@@ -1,5 +1,10 @@
 """A metric that notes its calls, may let them wait, and may end the worker process on one architecture."""
 
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +73,51 @@ def once(folder: Path) -> str:
     """The end of the first worker that meets the architecture, by the kernel, within the call; others survive it."""
     dead = str(folder / "dead")
     return f"if not os.path.exists({dead!r}): open({dead!r}, 'x').close(); os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def pause(folder: Path) -> str:
+    """The standstill of the first worker that meets the architecture, within the call."""
+    return once(folder).replace("SIGKILL", "SIGSTOP")
+
+
+def standing_still(folder: Path) -> list[int]:
+    """Return the processes of calls that were stopped."""
+    stats = [Path(f"/proc/{pid}/stat") for pid in set(calls(folder))]
+    return [int(stat.parent.name) for stat in stats if stat.exists() and ") T " in stat.read_text()]
+
+
+@contextmanager
+def after_all_others(folder: Path, store: Path, others: int, number: int) -> Iterator[None]:
+    """Send a signal to the worker that stands still, as soon as the others have written all that they can.
+
+    Args:
+        folder: of the metric.
+        store: what the run writes.
+        others: rows.
+        number: the signal.
+    """
+
+    def watch() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not over.is_set():
+            if (there := standing_still(folder)) and _written(store) >= others:
+                os.kill(there[0], number)
+                return
+            time.sleep(0.05)
+
+    over = threading.Event()
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def _written(store: Path) -> int:
+    with Store(store, create=False) as there:
+        return len(list(there.scores()))
 
 
 def calls(folder: Path) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import verbs
-from poisonous import calls, deadly, once
+from poisonous import after_all_others, calls, deadly, once, pause
 
 from networks import Shallow
 from zcbench.harness.errors import ZcbenchError
@@ -108,6 +108,15 @@ def test_a_killed_worker_and_a_lost_node_cost_no_row(tmp_path: Path, cluster: An
     assert len(rows(tmp_path / "ray")) == 20
     assert len(calls(tmp_path)) > 20  # what the dead had begun was done again
     assert len(set(calls(tmp_path))) >= 3  # by others
+
+
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
+def test_a_worker_that_stands_still_is_waited_for(number: int, tmp_path: Path, cluster: Any) -> None:
+    metric, path = deadly(tmp_path, job([], 10), poisonous=3, end=pause(tmp_path)), tmp_path / "ray"
+    with Store(path), after_all_others(tmp_path, path, 8, number):
+        summary, _ = score(path, job([metric], 10), on(cluster), chunk=2)
+    assert summary.outcomes == {Outcome.OK: 10, Outcome.UNDEFINED: 0, Outcome.FAILED: 0}
+    assert len(rows(path)) == 10
 
 
 def actors(folder: Path) -> set[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from poisonous import calls, deadly, once
+from poisonous import after_all_others, calls, deadly, once, pause
 
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
@@ -75,6 +75,17 @@ def test_a_worker_that_is_killed_once_costs_no_row(tmp_path: Path) -> None:
         assert summary.outcomes[Outcome.OK] == len(list(store.scores())) == 10
     assert len(calls(tmp_path)) == 12  # the chunk of two that the dead worker had begun was done again
     assert len(set(calls(tmp_path))) >= 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see whether a process is stopped")
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
+def test_a_worker_that_stands_still_is_waited_for(number: int, tmp_path: Path) -> None:
+    """The other one goes on meanwhile; what stood still goes on when it can, or is done again when it is killed."""
+    metric, path = deadly(tmp_path, job([], 10), poisonous=3, end=pause(tmp_path)), tmp_path / "s.sqlite"
+    with Store(path) as store, after_all_others(tmp_path, path, 8, number):
+        summary = run(job([metric], 10), store, Machine(workers=2), chunk=2)
+        assert summary.outcomes[Outcome.OK] == len(list(store.scores())) == 10
+    assert len(calls(tmp_path)) == (10 if number == signal.SIGCONT else 12)
 
 
 def children(pid: int) -> set[int]:
