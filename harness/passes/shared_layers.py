@@ -51,7 +51,7 @@ class SharedLayers:
 
     def __init__(self) -> None:
         self._found: PerTensor[dict[Hashable, Tensor]] = PerTensor()
-        self._shared: dict[int, tuple[Tensor, int]] = {}
+        self._shared: dict[int, Tensor] = {}
 
     def run(self, forward: Callable[[Tensor], Tensor], what: Hashable, image: Tensor) -> Tensor:
         """Return what a layer makes of its input, or what another one made of it before.
@@ -66,10 +66,9 @@ class SharedLayers:
             found = {}
             self._found.put(image, found)
         if what in found:
-            result = found[what]
-            self._shared.setdefault(id(result), (result, 0))
-            return result
-        found[what] = forward(image)
+            self._shared[id(found[what])] = found[what]
+        else:
+            found[what] = forward(image)
         return found[what]
 
     def check(self) -> None:
@@ -78,7 +77,7 @@ class SharedLayers:
         Raises:
             ChangedInPlaceError: if somebody has.
         """
-        if any(result._version != version for result, version in self._shared.values()):
+        if any(result._version for result in self._shared.values()):  # fresh results are at version 0
             raise ChangedInPlaceError
 
 

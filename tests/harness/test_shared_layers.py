@@ -214,7 +214,6 @@ def test_results_go_with_the_tensors_they_were_computed_from() -> None:
         del gone
         gc.collect()
         assert other() is None
-    del x
 
 
 def test_a_value_belongs_to_one_tensor_as_it_was() -> None:
