@@ -134,7 +134,7 @@ class Tape(TorchFunctionMode):
     def to(self, logits: Tensor) -> Path | None:
         """Return the way to the logits; None if it has a gap, or if something on it was changed in place.
 
-        What else was computed on the way, by somebody who looked at the layers, is left out.
+        What else the network computed on the way, and does not use, is left out.
         """
         needed, steps = {id(logits)}, []
         for step in reversed(self._steps):

@@ -180,6 +180,15 @@ class Spread(nn.Module):
         return torch.relu(self.two((means + torch.ones(x.shape, dtype=x.dtype)).view(len(x), -1)))
 
 
+class Aside(nn.Conv2d):
+    """Computes something on the way that has no rule, and that nobody uses."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        functional.relu(torch.sigmoid(y) + y, inplace=True).sum()
+        return y
+
+
 class Onlooker:
     """A recorder that computes with the tensors of the graph, in ways that have no rule."""
 
@@ -233,6 +242,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "poolings": lambda: Around(nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4),
                                nn.MaxPool2d(2), nn.SiLU(), nn.AdaptiveAvgPool2d(2)),
     "spread": lambda: Around(Spread()),
+    "aside": lambda: Around(Aside(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()),
     "assigned": lambda: Around(Assigned(), nn.BatchNorm2d(4), nn.ReLU()),
     "gated": lambda: Around(Gated(), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
     "joined": lambda: Around(Joined(), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4), nn.ReLU()),
@@ -249,7 +259,7 @@ def test_every_layer_is_differentiated_twice_as_pytorch_does(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["groups", "strides", "padding by name", "transposed", "a large eps", "joined", "spread"]
+    "kind", ["groups", "strides", "padding by name", "transposed", "a large eps", "joined", "spread", "aside"]
 )
 def test_layers_with_a_rule_need_no_double_backward(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(evaluation, "hessian_gradient")
