@@ -18,7 +18,8 @@ from zcbench.harness.passes.plan import HESSIAN, Backward, Pass, Plan
 from zcbench.harness.passes.quantities import RECORDERS, ChannelFisherRecorder, row_correlation
 from zcbench.harness.passes.run import NO_WEIGHTS, MiniBatch, Opened, Origin, Run
 from zcbench.harness.passes.second_order import hessian_gradient
-from zcbench.harness.passes.shared_layers import ChangedInPlaceError
+from zcbench.harness.passes.shared_layers import shared_layers
+from zcbench.harness.passes.shortcuts import RunInFullError, Shortcut
 from zcbench.harness.passes.spec import (
     ChannelFisher,
     ClassCount,
@@ -39,6 +40,7 @@ from zcbench.harness.passes.spec import (
 )
 from zcbench.harness.passes.state import mode
 from zcbench.harness.passes.tangent_rules import Untaped
+from zcbench.harness.passes.zero_edges import zero_edges
 from zcbench.harness.settings import kept
 from zcbench.harness.timing import Clock
 
@@ -128,9 +130,9 @@ def _run_pass(run: Run, one: Pass) -> None:
     # A pass without a graph forgets results at once, and shares only what is worth to be kept.
     worth = bool(one.backwards) or any(isinstance(q, ReluGram) for q in one.recorded)
     try:
-        opened, recorders = _opened(run, one, shared=worth)
-    except ChangedInPlaceError:
-        opened, recorders = _opened(run, one, shared=False)
+        opened, recorders = _opened(run, one, shortcuts=(zero_edges, shared_layers) if worth else (zero_edges,))
+    except RunInFullError:
+        opened, recorders = _opened(run, one)
     _keep_recorded(run, one, recorders, opened.logits)
     fisher = next((r for r in recorders if isinstance(r, ChannelFisherRecorder)), None)
     for i, backward in enumerate(one.backwards):
@@ -138,8 +140,12 @@ def _run_pass(run: Run, one: Pass) -> None:
         _run_backward(run, one.forward, backward, opened, fisher, retain=retain)
 
 
-def _opened(run: Run, one: Pass, *, shared: bool) -> tuple[Opened, list[Recorder]]:
-    """Run the forward of a pass, with everybody who looks at it."""
+def _opened(run: Run, one: Pass, *, shortcuts: Sequence[Shortcut] = ()) -> tuple[Opened, list[Recorder]]:
+    """Run the forward of a pass, with everybody who looks at it.
+
+    Raises:
+        RunInFullError: if a shortcut does not hold.
+    """
     wanted = {type(q) for b in one.backwards for q in b.quantities}
     of_weights = bool(wanted & {ParamGradient, ChannelFisher, *HESSIAN})
     recorders = _recorders(run.parts.modules.values(), one)
@@ -147,8 +153,10 @@ def _opened(run: Run, one: Pass, *, shared: bool) -> tuple[Opened, list[Recorder
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
             of_inputs=InputGradientCorrelation in wanted, graph=bool(one.backwards),
-            hessian=HessianGradient in wanted, taped=WeightHessianGradient in wanted, shared=shared,
+            hessian=HessianGradient in wanted, taped=WeightHessianGradient in wanted, shortcuts=shortcuts,
         )  # fmt: skip
+        if shortcuts and one.backwards and not opened.logits.requires_grad:
+            raise RunInFullError  # only zeros lead to the logits, and PyTorch has nothing to differentiate
     return opened, recorders
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 convolution_backward = torch.ops.aten.convolution_backward.default
 threshold_backward = torch.ops.aten.threshold_backward.default
+ADDITIONS = (torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__)
+"""The functions that add two tensors and return another one."""
 _norm_backward = torch.ops.aten._batch_norm_impl_index_backward.default
 
 

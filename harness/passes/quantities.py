@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from zcbench.harness.metric import Undefined
-from zcbench.harness.passes.shared_layers import PerTensor
+from zcbench.harness.passes.shortcuts import PerTensor
 from zcbench.harness.passes.spec import (
     MAX_PATTERN_BITS,
     ActivationPatterns,

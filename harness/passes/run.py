@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from zcbench.harness.metric import Undefined
 from zcbench.harness.passes.double_backward import inside
 from zcbench.harness.passes.observe import Recorder, observed
 from zcbench.harness.passes.second_order import SecondOrder
-from zcbench.harness.passes.shared_layers import shared_layers
+from zcbench.harness.passes.shortcuts import Shortcut
 from zcbench.harness.passes.spec import (
     DRAWN,
     REDRAWN,
@@ -256,7 +256,7 @@ class Run:
     def open(
         self, forward: Forward, *, of_weights: Iterable[str] = (), of_inputs: bool = False,
         recorders: Sequence[Recorder] = (), graph: bool = True, hessian: bool = False, taped: bool = False,
-        shared: bool = False,
+        shortcuts: Sequence[Shortcut] = (),
     ) -> Opened:
         """Run one forward, with a graph to differentiate where there is something to differentiate by.
 
@@ -268,10 +268,10 @@ class Run:
             graph: whether to keep a graph at all.
             hessian: whether its gradient will be differentiated once more.
             taped: whether to note the calls, for derivatives that are carried along afterwards.
-            shared: whether layers may share what they compute; not where the graph is asked which of them was used.
+            shortcuts: how to spare work; none where the graph is asked which modules were used.
 
         Raises:
-            ChangedInPlaceError: if layers share, and the network changes in place what they do.
+            RunInFullError: if a shortcut does not hold.
         """
         wanted = set(of_weights)
         inputs = self.inputs(forward).detach().requires_grad_(of_inputs)
@@ -284,8 +284,9 @@ class Run:
             inputs = inside(inputs)
             parameters = {name: inside(p) for name, p in parameters.items()}
         tape = Tape(parameters, inputs, plainly=hessian) if taped else None
-        sharing = shared_layers(self.parts.modules.values()) if shared else nullcontext()
-        with torch.set_grad_enabled(graph), second or nullcontext(), tape or nullcontext(), sharing:
+        with torch.set_grad_enabled(graph), second or nullcontext(), tape or nullcontext(), ExitStack() as stack:
+            for shortcut in shortcuts:
+                stack.enter_context(shortcut(self.parts.modules.values()))
             logits = self.call(parameters, inputs, forward.norm, recorders)
         return Opened(inputs, parameters, logits, tape.to(logits) if tape is not None else None)
 

@@ -8,13 +8,11 @@ they pass through the ReLU and not behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import Generic, TypeVar
-from weakref import ref
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-T = TypeVar("T")
+from zcbench.harness.passes.shortcuts import Layer, PerTensor, RunInFullError, replaced_forwards
 
 _WHAT_COUNTS: Mapping[type[nn.Module], Callable[..., Hashable]] = {
     nn.ReLU: lambda _: (),
@@ -25,27 +23,6 @@ _WHAT_COUNTS: Mapping[type[nn.Module], Callable[..., Hashable]] = {
 """What two layers of a type must have in common to compute the same."""
 
 
-class PerTensor(Generic[T]):
-    """Something for every tensor, for as long as the tensor is there and is not changed in place."""
-
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[ref[Tensor], int, T]] = {}
-
-    def get(self, tensor: Tensor) -> T | None:
-        """Return what was put there for this very tensor."""
-        which, version, value = self._kept.get(id(tensor), (None, 0, None))
-        return value if which is not None and which() is tensor and version == tensor._version else None
-
-    def put(self, tensor: Tensor, value: T) -> None:
-        """Keep something for a tensor."""
-        number = id(tensor)
-        self._kept[number] = (ref(tensor, lambda _: self._kept.pop(number, None)), tensor._version, value)
-
-
-class ChangedInPlaceError(Exception):
-    """A network works in place on what layers shared: the forward pass has to be run again without sharing."""
-
-
 class SharedLayers:
     """What layers returned in a forward pass, for as long as their inputs are there."""
 
@@ -53,7 +30,7 @@ class SharedLayers:
         self._found: PerTensor[dict[Hashable, Tensor]] = PerTensor()
         self._shared: dict[int, Tensor] = {}
 
-    def run(self, forward: Callable[[Tensor], Tensor], what: Hashable, image: Tensor) -> Tensor:
+    def run(self, forward: Layer, what: Hashable, image: Tensor) -> Tensor:
         """Return what a layer makes of its input, or what another one made of it before.
 
         Args:
@@ -75,10 +52,10 @@ class SharedLayers:
         """Check that nobody has changed what several layers returned.
 
         Raises:
-            ChangedInPlaceError: if somebody has.
+            RunInFullError: if somebody has.
         """
         if any(result._version for result in self._shared.values()):  # fresh results are at version 0
-            raise ChangedInPlaceError
+            raise RunInFullError
 
 
 @contextmanager
@@ -86,18 +63,17 @@ def shared_layers(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Let the layers of a network share what they compute.
 
     Raises:
-        ChangedInPlaceError: at the end, if the network has changed in place what was shared.
+        RunInFullError: at the end, if the network has changed in place what was shared.
     """
     shared = SharedLayers()
-    with ExitStack() as stack:
-        for module in modules:
-            counts = _WHAT_COUNTS.get(type(module))
-            if counts is not None and not getattr(module, "inplace", False) and "forward" not in vars(module):
-                stack.callback(vars(module).pop, "forward", None)
-                vars(module)["forward"] = _sharing(shared, module.forward, (type(module), counts(module)))
+
+    def sharing(module: nn.Module) -> Layer | None:
+        counts = _WHAT_COUNTS.get(type(module))
+        if counts is None or getattr(module, "inplace", False):
+            return None
+        forward, what = module.forward, (type(module), counts(module))
+        return lambda input: shared.run(forward, what, input)  # noqa: A006 - the name that layers give it
+
+    with replaced_forwards(modules, sharing):
         yield
     shared.check()
-
-
-def _sharing(shared: SharedLayers, forward: Callable[[Tensor], Tensor], what: Hashable) -> Callable[[Tensor], Tensor]:
-    return lambda input: shared.run(forward, what, input)  # noqa: A006 - the name that layers give it

@@ -26,7 +26,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from zcbench.harness.passes.native import inner
+from zcbench.harness.passes.native import ADDITIONS, inner
 from zcbench.harness.passes.tangent_layers import BatchNorm, Layer
 from zcbench.harness.passes.tangent_rules import (
     Addition,
@@ -59,13 +59,12 @@ _LINEAR = (
 )  # fmt: skip
 _PRODUCTS = (torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__)
 _QUOTIENTS = (torch.div, Tensor.div, Tensor.__truediv__)
-_ADDITIONS = (torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__)
 RULES: Mapping[Callable[..., Any], Rule] = {
     **dict.fromkeys(_LAYERS, Layer()),
     **dict.fromkeys(_LINEAR, Rule()),
     **dict.fromkeys(_PRODUCTS, Product()),
     **dict.fromkeys(_QUOTIENTS, Factor()),
-    **dict.fromkeys(_ADDITIONS, Addition()),
+    **dict.fromkeys(ADDITIONS, Addition()),
     **dict.fromkeys((torch.cat, torch.stack), Joining()),
     **dict.fromkeys((functional.relu, torch.relu, Tensor.relu), Relu()),
     functional.batch_norm: BatchNorm(),

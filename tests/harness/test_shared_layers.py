@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from networks import KEY, batch, make
-from zcbench.harness.passes import run as running
+from zcbench.harness.passes import evaluate as evaluating
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
-from zcbench.harness.passes.shared_layers import ChangedInPlaceError, PerTensor, shared_layers
+from zcbench.harness.passes.shared_layers import shared_layers
+from zcbench.harness.passes.shortcuts import PerTensor, RunInFullError
 from zcbench.harness.passes.spec import (
     ActivationPatterns,
     BatchVariance,
@@ -86,7 +87,7 @@ def both_ways(network: nn.Module, monkeypatch: pytest.MonkeyPatch, *quantities: 
     """Values with sharing and without."""
     shared = evaluate(network, batch(), plan(quantities), key=KEY).values
     with monkeypatch.context() as patch:
-        patch.setattr(running, "shared_layers", nothing_shared)
+        patch.setattr(evaluating, "shared_layers", nothing_shared)
         return shared, evaluate(network, batch(), plan(quantities), key=KEY).values
 
 
@@ -169,7 +170,7 @@ def test_what_was_shared_and_then_changed_is_noticed() -> None:
 
     results: list[Tensor] = []
     network = Forked(last)
-    with pytest.raises(ChangedInPlaceError):
+    with pytest.raises(RunInFullError):
         run()
     assert not any("forward" in vars(module) for module in network.modules())
 
