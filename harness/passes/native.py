@@ -58,3 +58,20 @@ def inner(a: Tensor, b: Tensor) -> Tensor:
     """Σ a b over all entries, float64 []; reads both once where they are laid out alike."""
     order = (0, 2, 3, 1) if a.dim() == 4 and a.is_contiguous(memory_format=torch.channels_last) else range(a.dim())
     return torch.dot(a.permute(*order).reshape(-1), b.permute(*order).reshape(-1)).double()
+
+
+def common_ones(values: Tensor) -> Tensor:
+    """Count the places where two rows are both positive: [N, M] to float64 [N, N].
+
+    Zeros and ones are multiplied as bytes where PyTorch has a fast product of bytes. For 32 rows and more that takes
+    half the time or less. It is as exact as in float32, which has all integers up to 2^24.
+    """
+    in_bytes = _FAST_BYTES and values.device.type == "cpu"
+    code = torch.gt(values, 0, out=torch.empty_like(values, dtype=torch.int8 if in_bytes else torch.float32))
+    return (torch._int_mm(code, code.T) if in_bytes else code @ code.T).double()
+
+
+_FAST_BYTES = (
+    torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+    and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+)

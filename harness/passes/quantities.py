@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from zcbench.harness.metric import Undefined
+from zcbench.harness.passes.native import common_ones
 from zcbench.harness.passes.shortcuts import PerTensor
 from zcbench.harness.passes.spec import (
     MAX_PATTERN_BITS,
@@ -30,7 +31,7 @@ class ReluGramRecorder:
     """Adds up the agreements of binary codes, layer by layer.
 
     With codes c of M zeros and ones, images i and j agree in M - |c_i| - |c_j| + 2 c_i · c_j places. All are integers,
-    exact in float32, which reaches 2^24, as long as a layer has no more values an image.
+    exact as long as a layer has no more than 2^24 values an image.
     """
 
     types = (nn.ReLU,)
@@ -52,11 +53,10 @@ class ReluGramRecorder:
     def _agreements(values: Tensor) -> Tensor:
         if values.dim() == 4:
             values = values.permute(0, 2, 3, 1)  # as it lies in memory; the order of the places does not matter
-        values = values.flatten(1)
-        code = torch.gt(values, 0, out=torch.empty_like(values, dtype=torch.float32))  # [N, M]
-        both = (code @ code.T).double()  # [N, N]
+        values = values.flatten(1)  # [N, M]
+        both = common_ones(values)
         each = both.diagonal()
-        return both.mul(2).add_(code.shape[1]).sub_(each[:, None]).sub_(each)
+        return both.mul(2).add_(values.shape[1]).sub_(each[:, None]).sub_(each)
 
     def value(self) -> Tensor:
         """Return K, float64 [N, N]."""
@@ -106,26 +106,33 @@ class BatchVarianceRecorder:
 
     def __init__(self, quantity: BatchVariance) -> None:
         self.quantity = quantity
-        self._variances: dict[str, Tensor] = {}
+        self._updated: dict[str, tuple[Tensor, float]] = {}
         self._why: str | None = None
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Divide what one update from zero left in ``running_var`` by the momentum."""
+        """Keep what one update from zero left in ``running_var``: the variance times the momentum."""
         assert isinstance(module, nn.BatchNorm2d)
         if module.running_var is None:
             self._why = f"batch norm {name} keeps no running statistics"
-        elif name in self._variances:
+        elif name in self._updated:
             self._why = f"batch norm {name} runs several times in one pass, which mixes its statistics"
         if self._why is not None or module.running_var is None:
             return
         momentum = 1.0 if module.momentum is None else module.momentum
-        self._variances[name] = module.running_var.detach().double().mean() / momentum
+        self._updated[name] = module.running_var.detach(), momentum
 
     def value(self) -> dict[str, Tensor]:
-        """Return {name: []}, empty for a network without BatchNorm2d."""
+        """Return {name: float64 []}, empty for a network without BatchNorm2d."""
         if self._why is not None:
             raise Undefined(self._why)
-        return self._variances
+        by_width: dict[int, list[str]] = {}
+        for name, (variance, _) in self._updated.items():
+            by_width.setdefault(len(variance), []).append(name)
+        means: dict[str, Tensor] = {}
+        for names in by_width.values():
+            rows = torch.stack([self._updated[name][0] for name in names]).double()
+            means.update(zip(names, rows.mean(1), strict=True))
+        return {name: means[name] / momentum for name, (_, momentum) in self._updated.items()}
 
 
 class PoolInputRecorder:

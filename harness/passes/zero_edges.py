@@ -23,7 +23,6 @@ from torch._C import DisableTorchFunction, DisableTorchFunctionSubclass
 
 from zcbench.harness.passes.native import ADDITIONS
 from zcbench.harness.passes.shortcuts import Layer, PerTensor, RunInFullError, replaced_forwards
-from zcbench.harness.passes.state import like_images
 
 
 class Zeros(Tensor):
@@ -79,7 +78,8 @@ class ZeroEdges:
 
     def _of(self, shape: torch.Size, dtype: torch.dtype) -> Zeros:
         if (shape, dtype) not in self._zeros:
-            zeros = like_images(torch.zeros(shape, dtype=dtype)).as_subclass(Zeros)
+            layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format  # as images are laid out
+            zeros = torch.empty(shape, dtype=dtype, memory_format=layout).zero_().as_subclass(Zeros)
             zeros.edges = self
             self._zeros[shape, dtype] = zeros
             self.unchanged(zeros)
