@@ -88,7 +88,7 @@ def effort_of(table: ScoreTable, known: Recorded, found: Benchmark, family: Fami
         behind = evaluations.behind(a, s)
         recipe = replace(family.recipe, init_seed=table.seeds[s])
         try:
-            flops = _flops(found, recipe, behind, shared, counting)
+            flops = _flops(found, recipe, known, behind, shared, counting)
         except TooLongError:
             why = f"more take over {MOST_SECONDS:.0f} seconds to count, and zcbench report --flops N counts N"
             break
@@ -125,22 +125,24 @@ def _words(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _flops(
-    found: Benchmark, recipe: Recipe, behind: Sequence[Evaluated], shared: dict[Hashable, Any], counting: Counting
+    found: Benchmark, recipe: Recipe, known: Recorded, behind: Sequence[Evaluated], shared: dict[Hashable, Any],
+    counting: Counting,
 ) -> dict[str, int]:
     """Count the operations of some evaluations of one architecture, each once a report."""
     total: dict[str, int] = {}
     for one in behind:
-        key = (found.name, replace(recipe, init_seed=0).digest, one.architecture, *map(str, one.metrics))
+        device = known.environments.get(one.environment, {}).get("device", "cpu").partition(":")[0]
+        key = (found.name, replace(recipe, init_seed=0).digest, device, one.architecture, *map(str, one.metrics))
         if key not in counting.done:
             start = time.process_time()
-            counting.done[key] = _count(found, recipe, one, shared, counting.seconds)
+            counting.done[key] = _count(found, recipe, one, shared, counting.seconds, device)
             counting.seconds -= time.process_time() - start
         total = {k: total.get(k, 0) + counting.done[key].get(k, 0) for k in {**total, **counting.done[key]}}
     return dict(sorted(total.items()))
 
 
 def _count(
-    found: Benchmark, recipe: Recipe, one: Evaluated, shared: dict[Hashable, Any], seconds: float
+    found: Benchmark, recipe: Recipe, one: Evaluated, shared: dict[Hashable, Any], seconds: float, device: str
 ) -> dict[str, int]:
     space = found.space.configured(options.split(recipe.network))
     chosen = []
@@ -158,7 +160,7 @@ def _count(
     network = space.build(architecture, batch.classes)
     key = (recipe.init, recipe.init_seed, architecture.id)
     try:
-        return count(network, batch, plan(needed), key=key, origin=origin, seconds=seconds)
+        return count(network, batch, plan(needed), key=key, origin=origin, seconds=seconds, device=device)
     except UncountedError as error:
         raise ZcbenchError(f"{needed[error.quantity]} cannot be followed without numbers ({error})") from error
 

@@ -129,8 +129,10 @@ def _run_pass(run: Run, one: Pass) -> None:
     """Run one forward and everything that hangs on it."""
     # A pass without a graph forgets results at once, and shares only what is worth to be kept.
     worth = bool(one.backwards) or any(isinstance(q, ReluGram) for q in one.recorded)
+    # On a GPU the host would have to wait for the check whether what zero edges leave out is 0.
+    shortcuts = [zero_edges] * run.batch.on_cpu + [shared_layers] * worth
     try:
-        opened, recorders = _opened(run, one, shortcuts=(zero_edges, shared_layers) if worth else (zero_edges,))
+        opened, recorders = _opened(run, one, shortcuts=shortcuts)
     except RunInFullError:
         opened, recorders = _opened(run, one)
     _keep_recorded(run, one, recorders, opened.logits)

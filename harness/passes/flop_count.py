@@ -63,6 +63,9 @@ class FactorsAreTensors(TorchFunctionMode):
                 args = (args[0], torch.full((), factor, dtype=args[0].dtype, device=args[0].device))
         return func(*args, **(kwargs or {}))
 
+_COUNTED_AS = {torch.ops.aten._int_mm: torch.ops.aten.mm}
+"""A product of bytes is counted as the one of float32 for which it stands, see `common_ones`."""
+
 
 class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the operations of what runs inside, by type.
@@ -89,7 +92,8 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if time.process_time() > self._deadline:
             raise TooLongError
         kwargs = kwargs or {}
-        formula: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
+        packet = func._overloadpacket
+        formula: Callable[..., int] | None = flop_registry.get(_COUNTED_AS.get(packet, packet))
         if formula is None and torch.is_inference_mode_enabled():
             with self:  # only there operations arrive whole that are made of others
                 parts = func.decompose(*args, **kwargs)
@@ -98,7 +102,8 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = self._run(func, args, kwargs)
         if formula is not None:
             first = next(arg for arg in args if isinstance(arg, Tensor))
-            self.flops[str(first.dtype).removeprefix("torch.")] += formula(*args, **kwargs, out_val=out)
+            dtype = first.dtype if first.is_floating_point() else torch.float32
+            self.flops[str(dtype).removeprefix("torch.")] += formula(*args, **kwargs, out_val=out)
         return out
 
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -142,7 +147,7 @@ def _shape(value: Any) -> Any:
 
 def count(
     network: nn.Module, batch: MiniBatch, shared: Plan, *, key: tuple[Hashable, ...], origin: Origin | None = None,
-    seconds: float = math.inf,
+    seconds: float = math.inf, device: str = "cpu",
 ) -> dict[str, int]:
     """Count what the passes of a plan take, by type.
 
@@ -156,12 +161,14 @@ def count(
         key: what random draws are seeded with.
         origin: where the network comes from.
         seconds: how long counting may take, of the processor's time.
+        device: the type of the device whose passes are counted.
 
     Raises:
         TooLongError: if it takes longer.
         UncountedError: if a quantity cannot be computed without numbers.
     """
     counter = FlopCounter(time.process_time() + seconds)
+    batch = replace(batch, stands_for=device)
     total: Counter[str] = Counter()
     for quantities, times in _distinct(shared).items():
         before = None if origin is None else len(origin.shared)

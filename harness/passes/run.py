@@ -68,6 +68,7 @@ class MiniBatch:
         classes: C.
         task: what the network predicts; None: the class of every image.
         further: more mini-batches without images of this one, as pairs of inputs and targets.
+        stands_for: on the meta device, the type of the device whose passes are followed; empty: of a GPU.
     """
 
     inputs: Tensor
@@ -75,6 +76,12 @@ class MiniBatch:
     classes: int
     task: Task | None = None
     further: tuple[tuple[Tensor, Tensor], ...] = ()
+    stands_for: str = ""
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether passes are those of a CPU, where the host may look at values."""
+        return (self.stands_for or self.inputs.device.type) == "cpu"
 
     def numbered(self, number: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of one mini-batch; 0 is this one.

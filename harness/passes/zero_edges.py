@@ -65,21 +65,20 @@ class ZeroEdges:
         Args:
             forward: of the edge.
             shape: of what it computes.
-            image: its input. Only for plain tensors on a CPU something is left out: elsewhere the check for
-                values that are not finite would let the host wait for the device.
+            image: its input; nothing is left out where it is no plain tensor.
         """
-        if type(image) not in (Tensor, nn.Parameter, Zeros) or image.device.type != "cpu":
+        if type(image) not in (Tensor, nn.Parameter, Zeros):
             return forward(image)
         with DisableTorchFunction():
-            if not isinstance(image, Zeros) and self._seen.get(image) is None:
+            if not isinstance(image, Zeros) and not image.is_meta and self._seen.get(image) is None:
                 self._seen.put(image, True)
                 self._sums.append(image.detach().sum())
-            return self._of(shape, image.dtype)
+            return self._of(shape, image.dtype, image.device)
 
-    def _of(self, shape: torch.Size, dtype: torch.dtype) -> Zeros:
+    def _of(self, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Zeros:
         if (shape, dtype) not in self._zeros:
             layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format  # as images are laid out
-            zeros = torch.empty(shape, dtype=dtype, memory_format=layout).zero_().as_subclass(Zeros)
+            zeros = torch.empty(shape, dtype=dtype, device=device, memory_format=layout).zero_().as_subclass(Zeros)
             zeros.edges = self
             self._zeros[shape, dtype] = zeros
             self.unchanged(zeros)
@@ -88,8 +87,8 @@ class ZeroEdges:
     def unchanged(self, tensor: Tensor) -> Tensor:
         """Return a tensor that may be known under two names now, and watch that nobody works in place on it."""
         with DisableTorchFunction():
-            counter = tensor.detach()
-            counter.data = torch.empty(0)  # it shares the number of the version, and keeps no memory
+            counter = tensor.detach()  # it shares the number of the version
+            counter.data = torch.empty(0, device=tensor.device)  # and keeps no memory
         self._counters.append((counter, tensor._version))
         return tensor
 

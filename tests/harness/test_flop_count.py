@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from networks import Branchy, Plain
 from zcbench.datasets.nasbench201 import BENCHMARK
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
+from zcbench.harness.passes import native
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.flop_count import FactorsAreTensors, FlopCounter, TooLongError, UncountedError, count
 from zcbench.harness.passes.plan import plan
@@ -78,7 +79,10 @@ def test_what_computes_nothing_counts_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", ["grad_norm,snip", "synflow", "zen,nwot", "meco"])
-def test_torchs_own_counter_agrees_on_the_evaluation_with_numbers(name: str) -> None:
+def test_torchs_own_counter_agrees_on_the_evaluation_with_numbers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "_FAST_BYTES", False)  # products of bytes are not counted there
     shared = plan(q for m in select(name) for q in m.needs.quantities())
     network = initialise(BENCHMARK.space.build(BENCHMARK.space.parse(CELL), 3), INITIALISATIONS["pytorch"], seeded(0))
     with FlopCounterMode(display=False) as theirs:
@@ -163,3 +167,28 @@ def test_inference_mode_hides_nothing() -> None:
     with FlopCounter() as counter, torch.inference_mode():
         layer(images)
     assert counter.flops == {"float32": 2 * 2 * 4 * 5}
+
+
+def test_a_product_of_bytes_counts_as_that_of_float32_for_which_it_stands() -> None:
+    network = initialise(BENCHMARK.space.build(BENCHMARK.space.parse(CELL), 3), INITIALISATIONS["pytorch"], seeded(0))
+    shared = plan(q for m in select("nwot") for q in m.needs.quantities())
+    found = []
+    for fast in (False, True):
+        with pytest.MonkeyPatch.context() as patch, FlopCounter() as counter:
+            patch.setattr(native, "_FAST_BYTES", fast)
+            evaluate(network, batch("cpu"), shared, key=("flops",))
+        found.append(dict(counter.flops))
+    assert found[0] == found[1]
+
+
+def test_on_a_gpu_edges_of_none_are_computed() -> None:
+    cell = "|nor_conv_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|none~1|none~2|"  # with two dead convolutions
+    architecture = BENCHMARK.space.parse(cell)
+    on_cpu, on_gpu = (
+        counted(BENCHMARK.space.build(architecture, 3), "snip", device=device)["float32"] for device in ("cpu", "cuda")
+    )
+    forward = counted(BENCHMARK.space.build(architecture, 3), "nwot", device="cuda")["float32"]
+    assert forward < on_cpu < on_gpu
+    assert counted(BENCHMARK.space.build(architecture, 3), "zen") == counted(
+        BENCHMARK.space.build(architecture, 3), "zen", device="cuda"
+    )

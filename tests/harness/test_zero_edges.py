@@ -18,6 +18,7 @@ from zcbench.harness.metric import Undefined
 from zcbench.harness.passes import evaluate as evaluating
 from zcbench.harness.passes.evaluate import evaluate
 from zcbench.harness.passes.plan import plan
+from zcbench.harness.passes.run import MiniBatch
 from zcbench.harness.passes.shortcuts import RunInFullError
 from zcbench.harness.passes.spec import (
     BatchVariance,
@@ -229,8 +230,11 @@ def test_zeros_are_zeros_for_everybody_else() -> None:
         assert not zeros.requires_grad
 
 
-def test_edges_run_as_they_are_where_the_host_would_have_to_wait() -> None:
-    zero = Zero()
-    with zero_edges([zero]):
-        assert type(zero(torch.zeros(2, 3, device="meta"))) is Tensor
-        assert type(zero(torch.zeros(2, 3))) is Zeros
+@pytest.mark.parametrize(("stands_for", "computed"), [("cpu", 0), ("cuda", 3), ("", 3)])
+def test_edges_run_as_they_are_where_the_host_would_have_to_wait(
+    stands_for: str, computed: int, multiplied: list[str]
+) -> None:
+    on_cpu = batch()
+    shapes = MiniBatch(on_cpu.inputs.to("meta"), on_cpu.targets.to("meta"), 3, stands_for=stands_for)
+    evaluate(cell(CELLS["one of many"]).to("meta"), shapes, plan((Logits(),)), key=KEY)
+    assert len(multiplied) == computed
