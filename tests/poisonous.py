@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +87,9 @@ def standing_still(folder: Path) -> list[int]:
 
 
 @contextmanager
-def after_all_others(folder: Path, store: Path, others: int, number: int) -> Iterator[None]:
+def after_all_others(
+    folder: Path, store: Path, others: int, number: int, until: Callable[[], object] = lambda: True
+) -> Iterator[None]:
     """Send a signal to the worker that stands still, as soon as the others have written all that they can.
 
     Args:
@@ -95,12 +97,13 @@ def after_all_others(folder: Path, store: Path, others: int, number: int) -> Ite
         store: what the run writes.
         others: rows.
         number: the signal.
+        until: what is waited for besides.
     """
 
     def watch() -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not over.is_set():
-            if (there := standing_still(folder)) and _written(store) >= others:
+            if (there := standing_still(folder)) and _written(store) >= others and until():
                 os.kill(there[0], number)
                 return
             time.sleep(0.05)

@@ -15,6 +15,7 @@ from zcbench.harness.executors import ray_worker, useful_workers
 from zcbench.harness.executors.cluster import answers, connected
 from zcbench.harness.executors.done import Conditions, Done, given_up, in_one_chunk
 from zcbench.harness.executors.nodes import Nodes
+from zcbench.harness.executors.overdue import Overdue
 from zcbench.harness.executors.parcel import packed, sent
 from zcbench.harness.executors.processes import STARTS, check_portable
 from zcbench.harness.executors.ray_worker import identity
@@ -92,6 +93,7 @@ class _Crew:
         self._said = ""
         self._looked = self._heard_of_any = self._heard_of_head = time.monotonic()
         self._warned = False
+        self._overdue = Overdue()
         ray.cloudpickle.register_pickle_by_value(ray_worker)
         self._kind = ray.remote(
             num_cpus=machine.threads, num_gpus=self._nodes.gpus, max_restarts=0, max_task_retries=0,
@@ -108,6 +110,7 @@ class _Crew:
             ready, _ = self._ray.wait(list(pending), num_returns=1, timeout=1.0) if pending else ([], [])
             for reference in ready:
                 yield from self._heard(pending[reference])
+            self._speak_of_overdue()
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 self._look()
 
@@ -142,6 +145,7 @@ class _Crew:
             worker.pending = worker.actor.score.remote(
                 [sent(self._candidates[n], self._positions) for n in worker.chunk]
             )
+            self._overdue.begin(worker, len(worker.chunk))
 
     def _heard(self, worker: _Worker) -> Iterator[Done]:
         self._heard_of_any = time.monotonic()
@@ -158,6 +162,7 @@ class _Crew:
             self._begun(worker, answer)
             return
         worker.chunk = ()
+        self._overdue.end(worker, scored=True)
         if not self._conditions.stopped():
             self._hand_out(worker)  # before its rows are written, so that it does not wait for the disk
         yield from in_one_chunk(answer, worker.said["environment"])
@@ -178,6 +183,7 @@ class _Crew:
     def _lost(self, worker: _Worker, error: Exception) -> Iterator[Done]:
         """Replace a worker that died; its chunk is done again."""
         self._workers.remove(worker)
+        self._overdue.end(worker, scored=False)
         self._end(worker)
         if not worker.said:
             self._failed_starts += self._is_its_own(error)
@@ -237,6 +243,14 @@ class _Crew:
         if not self._warned and now - self._heard_of_any > (WARN_SECONDS if room else 2 * LOOK_SECONDS):
             self._warned = True
             self._conditions.notice(f"{missing}: waiting up to {patience:.0f} s")
+
+    def _speak_of_overdue(self) -> None:
+        for worker in self._workers:
+            for long in self._overdue.of(worker):
+                self._conditions.notice(
+                    f"the Ray worker with process {worker.said['pid']} on {worker.said['host']} {long}; if it hangs, "
+                    "kill that process, and they are scored again"
+                )
 
     def _tell(self) -> None:
         """Say how many workers there are, whenever all that are wanted have begun."""

@@ -20,6 +20,7 @@ import torch
 from zcbench.harness.candidate import Candidate, Scored
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.executors.done import Conditions, Done, given_up, in_one_chunk
+from zcbench.harness.executors.overdue import Overdue
 from zcbench.harness.executors.place import environment_of
 from zcbench.harness.executors.retrying import WORKER_DIED, Chunk, Work
 from zcbench.harness.executors.scorer import Scorer
@@ -90,6 +91,7 @@ class _Crew:
         self._work = Work(len(candidates), chunk=conditions.chunk)
         self._workers: list[_Worker] = []
         self._failed_starts = 0
+        self._overdue = Overdue()
 
     def results(self) -> Iterator[Done]:
         """Give what is done until nothing is left, or the run was stopped and nothing is under way."""
@@ -100,6 +102,7 @@ class _Crew:
             # Not for ever: a Ctrl-C is noticed between two waits.
             for worker in {id(ends[end]): ends[end] for end in wait(list(ends), timeout=1)}.values():
                 yield from self._heard(worker)
+            self._speak_of_overdue()
 
     def dismiss(self) -> None:
         """End all workers, whatever they are doing."""
@@ -137,6 +140,7 @@ class _Crew:
         if worker.chunk:
             with suppress(OSError):  # it is dead, which is noticed next
                 worker.pipe.send([self._candidates[n] for n in worker.chunk])
+            self._overdue.begin(worker, len(worker.chunk))
 
     def _heard(self, worker: _Worker) -> Iterator[Done]:
         try:
@@ -147,12 +151,14 @@ class _Crew:
             yield from self._died(worker)
             return
         worker.ready, worker.chunk, self._failed_starts = True, (), 0
+        self._overdue.end(worker, scored=True)
         if not self._conditions.stopped():
             self._hand_out(worker)  # before its rows are written, so that it does not wait for the disk
         yield from in_one_chunk(said, self._environment)
 
     def _died(self, worker: _Worker) -> Iterator[Done]:
         self._workers.remove(worker)
+        self._overdue.end(worker, scored=False)
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
@@ -165,6 +171,13 @@ class _Crew:
                 )
         for n in self._work.died(worker.chunk, alone=True):
             yield from in_one_chunk([given_up(self._job, self._candidates[n], WORKER_DIED)], self._environment)
+
+    def _speak_of_overdue(self) -> None:
+        for worker in self._workers:
+            for long in self._overdue.of(worker):
+                self._conditions.notice(
+                    f"worker process {worker.process.pid} {long}; if it hangs, kill it, and they are scored again"
+                )
 
 
 def _serve(pipe: Connection, job: Job, machine: Machine) -> None:

@@ -19,7 +19,7 @@ from poisonous import after_all_others, calls, deadly, once, pause
 from networks import Shallow
 from zcbench.harness.errors import ZcbenchError
 from zcbench.harness.executors import cluster as connection
-from zcbench.harness.executors import on_ray, parcel, ray_worker
+from zcbench.harness.executors import on_ray, overdue, parcel, ray_worker
 from zcbench.harness.executors.nodes import cluster_device, fitting
 from zcbench.harness.job import Job
 from zcbench.harness.machine import Machine
@@ -111,12 +111,25 @@ def test_a_killed_worker_and_a_lost_node_cost_no_row(tmp_path: Path, cluster: An
 
 
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
-def test_a_worker_that_stands_still_is_waited_for(number: int, tmp_path: Path, cluster: Any) -> None:
+def test_a_worker_that_stands_still_is_waited_for(
+    number: int, tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "AT_LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(overdue, "TIMES_AS_LONG", 2)
+    said: list[str] = []
     metric, path = deadly(tmp_path, job([], 10), poisonous=3, end=pause(tmp_path)), tmp_path / "ray"
-    with Store(path), after_all_others(tmp_path, path, 8, number):
-        summary, _ = score(path, job([metric], 10), on(cluster), chunk=2)
+
+    def told() -> bool:
+        return any("has been at 2 architectures" in line for line in said)
+
+    with Store(path), after_all_others(tmp_path, path, 8, number, until=told):
+        summary, _ = score(path, job([metric], 10), on(cluster), said, chunk=2)
     assert summary.outcomes == {Outcome.OK: 10, Outcome.UNDEFINED: 0, Outcome.FAILED: 0}
     assert len(rows(path)) == 10
+    (line,) = (s for s in said if "has been" in s)
+    assert line.startswith("the Ray worker with process ")
+    assert line.endswith("waiting for it; if it hangs, kill that process, and they are scored again")
+    assert int(line.split()[5]) in calls(tmp_path)
 
 
 def actors(folder: Path) -> set[int]:

@@ -1,6 +1,7 @@
 """Worker processes: the same bits as one process, no row lost when one dies, and none that outlives its parent."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from poisonous import after_all_others, calls, deadly, once, pause
 from zcbench.datasets import images
 from zcbench.datasets.nasbench201.genotype import Space
 from zcbench.harness.errors import ZcbenchError
-from zcbench.harness.executors import useful
+from zcbench.harness.executors import overdue, useful
 from zcbench.harness.initialise import initialisation
 from zcbench.harness.job import Job
 from zcbench.harness.machine import Machine
@@ -79,13 +80,24 @@ def test_a_worker_that_is_killed_once_costs_no_row(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see whether a process is stopped")
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
-def test_a_worker_that_stands_still_is_waited_for(number: int, tmp_path: Path) -> None:
+def test_a_worker_that_stands_still_is_waited_for(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The other one goes on meanwhile; what stood still goes on when it can, or is done again when it is killed."""
+    monkeypatch.setattr(overdue, "AT_LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(overdue, "TIMES_AS_LONG", 2)
+    said: list[str] = []
     metric, path = deadly(tmp_path, job([], 10), poisonous=3, end=pause(tmp_path)), tmp_path / "s.sqlite"
-    with Store(path) as store, after_all_others(tmp_path, path, 8, number):
-        summary = run(job([metric], 10), store, Machine(workers=2), chunk=2)
+    with Store(path) as store, after_all_others(tmp_path, path, 8, number, until=lambda: said):
+        summary = run(job([metric], 10), store, Machine(workers=2), chunk=2, notice=said.append)
         assert summary.outcomes[Outcome.OK] == len(list(store.scores())) == 10
     assert len(calls(tmp_path)) == (10 if number == signal.SIGCONT else 12)
+    (line,) = said
+    assert re.fullmatch(
+        r"worker process \d+ has been at 2 architectures for \d+ s, where others took \S+ s each at most: "
+        r"waiting for it; if it hangs, kill it, and they are scored again", line,
+    )  # fmt: skip
+    assert int(line.split()[2]) in calls(tmp_path)
 
 
 def children(pid: int) -> set[int]:
