@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,7 +38,7 @@ from zcbench.harness.passes.spec import (
     VectorOutput,
     WeightHessianGradient,
 )
-from zcbench.harness.passes.state import mode
+from zcbench.harness.passes.state import Parts, mode
 from zcbench.harness.passes.tangent_rules import Untaped
 from zcbench.harness.passes.zero_edges import zero_edges
 from zcbench.harness.settings import kept
@@ -150,7 +150,7 @@ def _opened(run: Run, one: Pass, *, shortcuts: Sequence[Shortcut] = ()) -> tuple
     """
     wanted = {type(q) for b in one.backwards for q in b.quantities}
     of_weights = bool(wanted & {ParamGradient, ChannelFisher, *HESSIAN})
-    recorders = _recorders(run.parts.modules.values(), one)
+    recorders = _recorders(run.parts, one)
     with run.clock.measure(one.forward):
         opened = run.open(
             one.forward, of_weights=run.names if of_weights else (), recorders=recorders,
@@ -162,12 +162,11 @@ def _opened(run: Run, one: Pass, *, shortcuts: Sequence[Shortcut] = ()) -> tuple
     return opened, recorders
 
 
-def _recorders(modules: Iterable[nn.Module], one: Pass) -> list[Recorder]:
+def _recorders(parts: Parts, one: Pass) -> list[Recorder]:
     recorders: list[Recorder] = [RECORDERS[type(q)](q) for q in one.recorded if type(q) in RECORDERS]
     recorders += [r for q in one.recorded if isinstance(q, Recorded) and (r := q.recorder()) is not None]
-    in_place = any(getattr(module, "inplace", False) for module in modules)
     recorders += [
-        ChannelFisherRecorder(q, copy=in_place)
+        ChannelFisherRecorder(q, copy=parts.in_place)
         for b in one.backwards
         for q in b.quantities
         if isinstance(q, ChannelFisher)

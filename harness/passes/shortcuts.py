@@ -39,7 +39,10 @@ def replaced_forwards(modules: Iterable[nn.Module], instead: Callable[[nn.Module
 
 
 class PerTensor(Generic[T]):
-    """Something for every tensor, for as long as the tensor is there and is not changed in place."""
+    """Something for every tensor, for as long as the tensor is there and is not changed in place.
+
+    Nothing is kept for tensors of ``torch.inference_mode``, which do not know whether they were changed.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[ref[Tensor], int, T]] = {}
@@ -47,9 +50,13 @@ class PerTensor(Generic[T]):
     def get(self, tensor: Tensor) -> T | None:
         """Return what was put there for this very tensor."""
         which, version, value = self._kept.get(id(tensor), (None, 0, None))
-        return value if which is not None and which() is tensor and version == tensor._version else None
+        if which is None or tensor.is_inference():
+            return None
+        return value if which() is tensor and version == tensor._version else None
 
     def put(self, tensor: Tensor, value: T) -> None:
         """Keep something for a tensor."""
+        if tensor.is_inference():
+            return
         number = id(tensor)
         self._kept[number] = (ref(tensor, lambda _: self._kept.pop(number, None)), tensor._version, value)

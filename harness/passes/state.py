@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -77,6 +78,13 @@ class Parts:
     running: frozenset[str]
     places: Mapping[str, tuple[dict[str, Tensor | None], str]]
     aliases: Mapping[str, str]
+
+    @cached_property
+    def in_place(self) -> bool:
+        """Whether any layer overwrites its input."""
+        return any(
+            vars(module).get("inplace", getattr(type(module), "inplace", False)) for module in self.modules.values()
+        )
 
     @classmethod
     def of(cls, network: nn.Module) -> Parts:

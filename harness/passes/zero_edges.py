@@ -65,9 +65,9 @@ class ZeroEdges:
         Args:
             forward: of the edge.
             shape: of what it computes.
-            image: its input; nothing is left out where it is no plain tensor.
+            image: its input; nothing is left out where it is no plain tensor, or cannot tell whether it was changed.
         """
-        if type(image) not in (Tensor, nn.Parameter, Zeros):
+        if type(image) not in (Tensor, nn.Parameter, Zeros) or torch.is_inference_mode_enabled():
             return forward(image)
         with DisableTorchFunction():
             if not isinstance(image, Zeros) and not image.is_meta and self._seen.get(image) is None:
@@ -117,11 +117,10 @@ def zero_edges(modules: Iterable[nn.Module]) -> Iterator[None]:
     edges = ZeroEdges()
 
     def nothing(module: nn.Module) -> Layer | None:
-        shape = getattr(module, "shape_of_zeros", None)
-        if shape is None:
+        if not hasattr(type(module), "shape_of_zeros"):  # of the type: a module takes long to say that it has none
             return None
-        forward = module.forward
-        return lambda x: edges.run(forward, shape(x), x)
+        forward, shape = module.forward, module.shape_of_zeros
+        return lambda x: edges.run(forward, shape(x), x)  # type: ignore[operator]
 
     with replaced_forwards(modules, nothing):
         yield

@@ -238,3 +238,14 @@ def test_edges_run_as_they_are_where_the_host_would_have_to_wait(
     shapes = MiniBatch(on_cpu.inputs.to("meta"), on_cpu.targets.to("meta"), 3, stands_for=stands_for)
     evaluate(cell(CELLS["one of many"]).to("meta"), shapes, plan((Logits(),)), key=KEY)
     assert len(multiplied) == computed
+
+
+def test_under_inference_mode_everything_is_computed(multiplied: list[str]) -> None:
+    network, chosen = cell(CELLS["one of many"]), (ReluGram(), PoolInput(DRAWN), BatchVariance(DRAWN))
+    found = evaluate(network, batch(), plan(chosen), key=KEY).values
+    assert not multiplied
+    with torch.inference_mode():
+        inside = evaluate(network, batch(), plan(chosen), key=KEY).values
+    assert len(multiplied) == 2 * 3
+    for quantity in chosen:
+        assert close(inside[quantity], found[quantity], quantity)
