@@ -15,7 +15,7 @@ LINES: pytest.StashKey[list[Line]] = pytest.StashKey()
 LOAD: pytest.StashKey[tuple[float, float, float]] = pytest.StashKey()
 
 
-CELLS, ROUNDS, SECONDS = 6, 3, 100.0
+CELLS, ROUNDS, SECONDS = 16, 3, 150.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,7 @@
 
 On a machine that other programs use too, a time says little and a ratio of two times that were taken one right after
 the other says much. So every round visits every cell, and on every cell all contestants run one after the other, in
-the reverse order every other round. The median over all turns is given with its quartiles, and with a 95 % interval
+the reverse order every other turn. The median over all turns is given with its quartiles, and with a 95 % interval
 from a bootstrap that draws cells first and rounds within them.
 """
 
@@ -135,7 +135,7 @@ def in_turn(
         cells: what they are given, one after the other.
         contestants: by name; each returns something, e.g. scores.
         limits: when to stop.
-        reverse: whether every other round has the contestants in reverse order.
+        reverse: whether every other turn has the contestants in reverse order: cells take turns, and rounds.
         check: is given what all contestants returned for one cell, after each turn; raises if they disagree.
         clock: seconds.
     """
@@ -146,10 +146,9 @@ def in_turn(
         if number and clock() + (clock() - last) > begin + limits.seconds:
             break
         last = clock()
-        order = list(contestants)[:: -1 if reverse and number % 2 else 1]
         for position, cell in enumerate(cells):
             values = {}
-            for name in order:
+            for name in list(contestants)[:: -1 if reverse and (number + position) % 2 else 1]:
                 spent, start = time.process_time(), clock()
                 values[name] = contestants[name](cell)
                 seconds[name][position].append(clock() - start)

@@ -93,8 +93,8 @@ def test_contestants_take_turns_and_the_order_is_reversed():
         [1, 10], {"ours": clock.takes("ours", 1), "theirs": clock.takes("theirs", 4)}, Limits(rounds=3, seconds=1e9),
         clock=clock, check=lambda cell, values: seen.append((cell, dict(values))),
     )  # fmt: skip
-    forth = [(1, "ours"), (1, "theirs"), (10, "ours"), (10, "theirs")]
-    back = [(1, "theirs"), (1, "ours"), (10, "theirs"), (10, "ours")]
+    forth = [(1, "ours"), (1, "theirs"), (10, "theirs"), (10, "ours")]
+    back = [(1, "theirs"), (1, "ours"), (10, "ours"), (10, "theirs")]
     assert clock.ran == forth + back + forth
     assert seen == 3 * [(c, {"ours": ("ours", c), "theirs": ("theirs", c)}) for c in (1, 10)]
     assert turns.seconds == {"ours": [[1] * 3, [10] * 3], "theirs": [[4] * 3, [40] * 3]}
