@@ -44,7 +44,7 @@ class Zeros(Tensor):
             zeros, other = args if isinstance(args[0], Zeros) else reversed(args)
             if isinstance(other, Tensor) and (other.shape, other.dtype) == (zeros.shape, zeros.dtype):
                 return zeros.edges.unchanged(other)
-            if isinstance(other, int | float) and other == 0:  # where a sum of edges begins
+            if isinstance(other, int | float) and other == 0:  # where ``sum`` begins
                 return zeros
         with DisableTorchFunctionSubclass():
             return func(*args, **(kwargs or {}))
@@ -92,6 +92,10 @@ class ZeroEdges:
         self._counters.append((counter, tensor._version))
         return tensor
 
+    def forget(self) -> None:
+        """Let go of the zeros, which know this object: a circle would keep their memory until somebody looks for it."""
+        self._zeros.clear()
+
     def check(self) -> None:
         """Check that what was left out is nothing.
 
@@ -123,5 +127,8 @@ def zero_edges(modules: Iterable[nn.Module]) -> Iterator[None]:
         return lambda x: edges.run(forward, shape(x), x)  # type: ignore[operator]
 
     with replaced_forwards(modules, nothing):
-        yield
+        try:
+            yield
+        finally:
+            edges.forget()
     edges.check()

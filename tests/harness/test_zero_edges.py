@@ -3,7 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -213,6 +213,26 @@ def test_nothing_is_kept_of_a_sum() -> None:
         network(torch.randn(2, 3, 8, 8))
         gc.collect()
         assert [storage() for storage in sums] == [None]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_zeros_go_with_their_pass(fails: bool) -> None:
+    def watch(y: Tensor) -> Tensor:
+        seen.append(weakref.ref(y.untyped_storage()))
+        if fails:
+            raise ValueError("in the network")
+        return y
+
+    seen: list[Any] = []
+    network = Summed(lambda x, zeros: zeros, watch)
+    gc.collect()
+    gc.disable()  # nobody looks for circles
+    try:
+        with suppress(ValueError), torch.no_grad(), zero_edges(network.modules()):
+            network(torch.randn(2, 3, 8, 8))
+        assert [storage() for storage in seen] == [None]
+    finally:
+        gc.enable()
 
 
 def test_zeros_are_zeros_for_everybody_else() -> None:
