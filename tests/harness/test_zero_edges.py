@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from networks import KEY, SPACES, batch
 from zcbench.datasets.nasbench201.network import Zero
 from zcbench.datasets.transnasbench101 import blocks
+from zcbench.harness.candidate import measure
 from zcbench.harness.initialise import INITIALISATIONS, initialise, seeded
 from zcbench.harness.metric import Undefined
 from zcbench.harness.passes import evaluate as evaluating
@@ -37,6 +38,7 @@ from zcbench.harness.passes.spec import (
     Weights,
 )
 from zcbench.harness.passes.zero_edges import Zeros, zero_edges
+from zcbench.harness.registry import select
 
 DRAWN = Forward(inputs=Inputs.GAUSSIAN, weights=Weights.NORMAL)
 FLOW = Forward(inputs=Inputs.ONES, norm=Norm.OFF)
@@ -105,6 +107,16 @@ def multiplied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_cells_keep_their_values(code: str) -> None:
     for quantity, spared, full in both_ways(cell(code)):
         assert close(spared, full, quantity), quantity
+
+
+@pytest.mark.parametrize("code", CELLS.values(), ids=CELLS)
+def test_scores_do_not_depend_on_their_company(code: str) -> None:
+    network, data, metrics = cell(code).float(), batch(dtype=torch.float32), select("nas_bench_suite_zero")
+    together = measure(network, data, metrics, key=KEY)
+    for metric in metrics:
+        alone = measure(network, data, [metric], key=KEY)[metric.key]
+        found = together[metric.key]
+        assert (alone.value, alone.outcome, alone.reason) == (found.value, found.outcome, found.reason), metric.key
 
 
 @pytest.mark.parametrize("stride", [1, 2])
