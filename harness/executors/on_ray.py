@@ -246,7 +246,7 @@ class _Crew:
 
     def _speak_of_overdue(self) -> None:
         for worker in self._workers:
-            for long in self._overdue.of(worker):
+            if long := self._overdue.of(worker):
                 self._conditions.notice(
                     f"the Ray worker with process {worker.said['pid']} on {worker.said['host']} {long}; if it hangs, "
                     "kill that process, and they are scored again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 TIMES_AS_LONG = 20
@@ -47,18 +47,18 @@ class Overdue:
         if begun is not None and scored:
             self._longest = max((self._clock() - begun.when) / begun.candidates, self._longest)  # in this order for NaN
 
-    def of(self, worker: object) -> Iterator[str]:
-        """Give how long a worker has been at its chunk, in words, if that is worth a line."""
+    def of(self, worker: object) -> str | None:
+        """Say how long a worker has been at its chunk, if that is worth a line and was not said before."""
         begun = self._begun.get(id(worker))
         if begun is None or begun.said:
-            return
+            return None
         taken = self._clock() - begun.when
         alone = math.isnan(self._longest)
         usual = begun.candidates * self._longest
         if taken <= (FIRST_SECONDS if alone else max(AT_LEAST_SECONDS, TIMES_AS_LONG * usual)):
-            return
+            return None
         begun.said = True
         number = f"{begun.candidates} architecture{'s' * (begun.candidates != 1)}"
         longest = f"{self._longest:.0f}" if self._longest > 10 else f"{self._longest:.2g}"
         others = "" if alone else f", where others took {longest} s each at most"
-        yield f"has been at {number} for {taken:.0f} s{others}: waiting for it"
+        return f"has been at {number} for {taken:.0f} s{others}: waiting for it"

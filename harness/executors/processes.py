@@ -174,7 +174,7 @@ class _Crew:
 
     def _speak_of_overdue(self) -> None:
         for worker in self._workers:
-            for long in self._overdue.of(worker):
+            if long := self._overdue.of(worker):
                 self._conditions.notice(
                     f"worker process {worker.process.pid} {long}; if it hangs, kill it, and they are scored again"
                 )
