@@ -30,10 +30,12 @@ class Turns:
     Attributes:
         seconds: for every contestant, for every cell, the seconds of every round.
         processor: the same in seconds of the processor, all threads of this process together.
+        collecting: the part of the seconds that was spent in collecting garbage, asked for or not.
     """
 
     seconds: Mapping[str, Sequence[Sequence[float]]]
     processor: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    collecting: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     @property
     def rounds(self) -> int:
@@ -59,6 +61,17 @@ class Turns:
     def busy(self) -> Turns:
         """The same by time of the processor, which other programs on the machine disturb less."""
         return Turns(self.processor)
+
+    @property
+    def without_collections(self) -> Turns:
+        """The same without the time in which garbage was collected, on all sides."""
+        return Turns({
+            name: [
+                [all_of_it - part for all_of_it, part in zip(*of_cell, strict=True)]
+                for of_cell in zip(of_cells, self.collecting[name], strict=True)
+            ]
+            for name, of_cells in self.seconds.items()
+        })  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,7 @@ def in_turn(
         check: is given what all contestants returned for one cell, after each turn; raises if they disagree.
         clock: seconds.
     """
-    seconds: dict[str, list[list[float]]] = {name: [[] for _ in cells] for name in contestants}
-    processor: dict[str, list[list[float]]] = {name: [[] for _ in cells] for name in contestants}
+    seconds, processor, collecting = ({name: [[] for _ in cells] for name in contestants} for _ in range(3))
     begin = last = clock()
     for number in range(limits.rounds):
         if number and clock() + (clock() - last) > begin + limits.seconds:
@@ -149,21 +161,52 @@ def in_turn(
         for position, cell in enumerate(cells):
             values = {}
             for name in list(contestants)[:: -1 if reverse and (number + position) % 2 else 1]:
-                spent, start = time.process_time(), clock()
-                values[name] = contestants[name](cell)
-                seconds[name][position].append(clock() - start)
-                processor[name][position].append(time.process_time() - spent)
+                with collections() as garbage:
+                    spent, start = time.process_time(), clock()
+                    values[name] = contestants[name](cell)
+                    seconds[name][position].append(clock() - start)
+                    processor[name][position].append(time.process_time() - spent)
+                collecting[name][position].append(garbage.seconds)
             check(cell, values)
-    return Turns(seconds, processor)
+    return Turns(seconds, processor, collecting)
+
+
+@dataclass
+class Garbage:
+    """How long garbage was collected, and how often.
+
+    Attributes:
+        seconds: of all collections together.
+        full: collections that walked over everything that is alive.
+    """
+
+    seconds: float = 0.0
+    full: int = 0
+
+
+@contextmanager
+def collections() -> Iterator[Garbage]:
+    """Take the time of all collections of garbage meanwhile."""
+    garbage, begun = Garbage(), 0.0
+
+    def watch(phase: str, about: Mapping[str, int]) -> None:
+        nonlocal begun
+        if phase == "start":
+            begun = time.perf_counter()
+        else:
+            garbage.seconds += time.perf_counter() - begun
+            garbage.full += about["generation"] == 2
+
+    gc.callbacks.append(watch)
+    try:
+        yield garbage
+    finally:
+        gc.callbacks.remove(watch)
 
 
 @contextmanager
 def quiet(threads: int) -> Iterator[None]:
-    """So many threads for an operation, and no garbage collection that walks over what was alive before.
-
-    alethiometer forces a collection after every metric. In a process with pytest and everything else in it that would
-    take longer than in a bare one, so what is alive already is left out of all collections here.
-    """
+    """So many threads for an operation, and no garbage collection that walks over what was alive before."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     gc.collect()

@@ -1,12 +1,15 @@
 """The benchmarks themselves: their opponents compute the same scores, and their arithmetic is right."""
 
 import copy
+import gc
 import json
 import math
 import statistics
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +17,7 @@ import torch
 from bench import scaling, scoring
 from bench.memory import children, peak
 from bench.opponents import Subject, alethiometer_tool, loop
-from bench.paired import Limits, Ratio, Turns, in_turn, quiet
+from bench.paired import Limits, Ratio, Turns, collections, in_turn, quiet
 from bench.summary import BEGIN, END, Line, markdown, seconds, table, write
 from networks import KEY, batch, make
 from zcbench.harness.types import Architecture
@@ -40,6 +43,20 @@ def test_the_loop_agrees_with_zcbench_and_changes_nothing(small):
     after = small.subject.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert not any(module._forward_hooks for module in small.subject.network.modules())
+
+
+def test_the_loop_collects_garbage_where_the_tools_do(small):
+    """After every metric that had a copy; the statistics of the model and l2_norm come without."""
+    found = {}
+    gc.disable()  # so that every collection was asked for
+    try:
+        for name, score in loop.METRICS.items():
+            with collections() as garbage:
+                score(small.subject)
+            found[name] = garbage.full
+    finally:
+        gc.enable()
+    assert found == {name: int(name not in ("flops", "l2_norm", "params")) for name in loop.METRICS}
 
 
 def test_alethiometer_agrees_with_zcbench(small):
@@ -127,6 +144,24 @@ def test_ratios_of_turns():
     assert min(spent.of("ours")[0]) > 0
 
 
+def test_the_time_of_collections_can_be_left_out():
+    def collects(cell):
+        time.sleep(0.01)
+        gc.collect()
+
+    gc.disable()  # so that every collection was asked for
+    try:
+        turns = in_turn([1], {"ours": lambda cell: time.sleep(0.01), "theirs": collects}, Limits(rounds=2))
+    finally:
+        gc.enable()
+    assert turns.collecting["ours"] == [[0.0, 0.0]]
+    theirs = zip(turns.seconds["theirs"][0], turns.collecting["theirs"][0], strict=True)
+    for (spent, garbage), left in zip(theirs, turns.without_collections.of("theirs")[0], strict=True):
+        assert spent > garbage > 0
+        assert left == spent - garbage >= 0.01
+    assert turns.without_collections.seconds["ours"] == turns.seconds["ours"]
+
+
 def test_the_interval_knows_that_turns_of_a_cell_belong_together():
     """With cells that differ, and turns that do not, more turns bring no certainty."""
     few = Ratio.between([[c] * 2 for c in (1.0, 2, 3, 4, 5)], [[1.0] * 2] * 5)
@@ -210,3 +245,17 @@ def test_memory_is_that_of_this_process():
     finally:
         held.communicate(b"\n")
     assert peak(held.pid) == 0
+
+
+@pytest.mark.slow
+def test_scoring_in_turn_as_a_program():
+    """One cell, once: in a process that holds little more than what PyTorch brings."""
+    program = Path(__file__).with_name("scoring_in_turn.py")
+    done = subprocess.run([sys.executable, str(program), "1", "1", "1", "60"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    turns = Turns(**found["turns"])
+    assert turns.rounds == len(found["cells"]) == 1
+    assert all(turns.collecting[name][0][0] > 0 for name in ("loop 12", "loop grasp", "alethiometer"))
+    assert turns.ratio(("loop 12",), ("zcbench 12",)).median > 1
+    assert found["alive_of_torch"] < found["alive"] < 3 * found["alive_of_torch"]

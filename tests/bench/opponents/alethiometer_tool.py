@@ -1,7 +1,7 @@
 """alethiometer 1.1.2 (Apache-2.0), called as its documentation says, for the five metrics that zcbench has as well.
 
-It copies the network for every metric and forces a garbage collection after each; whoever times it should freeze what
-is alive before (``gc.freeze``), or the collection also walks over everything else in the process.
+It copies the network for every metric and forces a garbage collection after each, which walks over everything that is
+alive: whoever times it should do so in a process that holds no more than a script would.
 """
 
 from __future__ import annotations

@@ -1,22 +1,27 @@
 """The thirteen metrics of NAS-Bench-Suite-Zero one at a time, as zero-cost-nas and NASLib compute them.
 
-Every metric copies the network and runs its own passes in float32 with tensors laid out as PyTorch does by default:
-12 forwards and 9 backwards in all, the double backward of grasp counted as one. The structure is that of the tools
-(Abdelfattah et al., ICLR 2021, arXiv:2101.08134, and Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230), the code is
-not. Where a tool does more than its formula needs, the cheaper way is taken, so that the opponent is no straw man:
+Every metric copies the network, runs its own passes in float32 with tensors laid out as PyTorch does by default, and
+has the garbage collected when it is done: 12 forwards and 9 backwards in all, the double backward of grasp counted as
+one, and 10 collections. The structure is that of the tools (Abdelfattah et al., ICLR 2021, arXiv:2101.08134, and
+Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230), the code is not. Both collect the garbage after every metric that
+had a copy (``measures/__init__.py``), so that the copy is gone before the next one is made.
+
+Where a tool does more in its passes than the formula needs, the cheaper way is taken, so that the opponent is no straw
+man:
 
 - params is counted on the network itself, without the copy and the forward of NASLib's model statistics;
 - l2_norm reads the network itself, as there;
-- flops looks at convolutions and linear layers only, on one image, and keeps no graph;
-- fisher reads gradients with hooks on tensors, not on extra modules, and spreads channels over weights by broadcasting;
-- no garbage collection is forced after a metric.
+- flops looks at convolutions and linear layers only, on one image, keeps no graph, and collects nothing;
+- fisher reads gradients with hooks on tensors, not on extra modules, and spreads channels over weights by broadcasting.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +33,20 @@ from zcbench.harness.initialise import INITIALISATIONS, draw, seeded
 
 K = 1e-5
 """What jacov and epe_nas add before the logarithm."""
+
+Found = TypeVar("Found")
+
+
+def collected(score: Callable[[Subject], Found]) -> Callable[[Subject], Found]:
+    """Have the garbage collected once the copy that a metric worked on is let go, as the tools do."""
+
+    @wraps(score)
+    def cleaned(subject: Subject) -> Found:
+        found = score(subject)
+        gc.collect()
+        return found
+
+    return cleaned
 
 
 def weighted(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
@@ -53,11 +72,13 @@ def gradient(weight: nn.Parameter) -> Tensor:
     return torch.zeros_like(weight) if weight.grad is None else weight.grad
 
 
+@collected
 def grad_norm(subject: Subject) -> float:
     """Σ_l ‖∂L/∂W_l‖."""
     return total(gradient(layer.weight).norm() for layer in weighted(trained_once(subject)))
 
 
+@collected
 def plain(subject: Subject) -> float:
     """Σ w ∂L/∂w."""
     return total((layer.weight * gradient(layer.weight)).detach() for layer in weighted(trained_once(subject)))
@@ -70,6 +91,7 @@ def _masked(layer: nn.Conv2d | nn.Linear, x: Tensor) -> Tensor:
     return conv2d(x, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
+@collected
 def snip(subject: Subject) -> float:
     """Σ |∂L/∂m| for masks m = 1 on frozen weights."""
     network = subject.copy()
@@ -87,6 +109,7 @@ def grasp(subject: Subject) -> float:
     return total(grasp_terms(subject))
 
 
+@collected
 def grasp_terms(subject: Subject) -> list[Tensor]:
     """−w (H g): a forward and backward for g, another forward, a gradient with a graph, and the double backward."""
     network = subject.copy()
@@ -103,6 +126,7 @@ def grasp_terms(subject: Subject) -> list[Tensor]:
     return [-(w.detach() * gradient(w)) for w in weights]
 
 
+@collected
 def fisher(subject: Subject) -> float:
     """Σ over weights of ½ mean_n (Σ_space a g)² of their channel, with a hook on every layer's output."""
     network = subject.copy()
@@ -139,18 +163,21 @@ def _jacobian(subject: Subject) -> np.ndarray:
     return inputs.grad.detach().reshape(len(inputs), -1).numpy()
 
 
+@collected
 def jacov(subject: Subject) -> float:
     """−Σ [log(λ + k) + 1/(λ + k)] over the eigenvalues of the correlations between images."""
     eigenvalues, _ = np.linalg.eig(np.corrcoef(_jacobian(subject)))
     return float(-np.sum(np.log(eigenvalues + K) + 1 / (eigenvalues + K)).real)
 
 
+@collected
 def epe_nas(subject: Subject) -> float:
     """Σ_c |Σ_ij log(|r_ij| + k)| over the correlations within a class; for up to 100 classes."""
     rows, labels = _jacobian(subject), subject.targets.numpy()
     return float(sum(abs(np.log(np.abs(np.corrcoef(rows[labels == c])) + K).sum()) for c in np.unique(labels)))
 
 
+@collected
 def nwot(subject: Subject) -> float:
     """log |det K| of the ReLU codes, in training mode, with a hook on every ReLU."""
     network = subject.copy()
@@ -169,6 +196,7 @@ def nwot(subject: Subject) -> float:
     return float(np.linalg.slogdet(kernel)[1])
 
 
+@collected
 def synflow(subject: Subject) -> float:
     """log Σ |w ∂R/∂w| in float64, with absolute parameters, no batch norm and one image of ones."""
     network = subject.copy()
@@ -184,6 +212,7 @@ def synflow(subject: Subject) -> float:
     return math.log(total((layer.weight * gradient(layer.weight)).abs().detach() for layer in weighted(network)))
 
 
+@collected
 def zen(subject: Subject) -> float:
     """log mean ‖f(x) − f(x + 0.01 x')‖₁ + Σ log √(mean running variance), after two forwards of redrawn weights."""
     network = subject.copy()
