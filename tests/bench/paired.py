@@ -145,14 +145,14 @@ def in_turn(
     """Time contestants in turn.
 
     Args:
-        cells: what they are given, one after the other.
+        cells: what they are given, one after the other; asked for once a round.
         contestants: by name; each returns something, e.g. scores.
         limits: when to stop.
         reverse: whether every other turn has the contestants in reverse order: cells take turns, and rounds.
         check: is given what all contestants returned for one cell, after each turn; raises if they disagree.
         clock: seconds.
     """
-    seconds, processor, collecting = ({name: [[] for _ in cells] for name in contestants} for _ in range(3))
+    seconds, processor, collecting = ({name: [[] for _ in range(len(cells))] for name in contestants} for _ in range(3))
     begin = last = clock()
     for number in range(limits.rounds):
         if number and clock() + (clock() - last) > begin + limits.seconds:

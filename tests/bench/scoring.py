@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 
@@ -59,20 +60,28 @@ class Scored:
         return replace(self, subject=replace(subject, network=subject.copy().double(), inputs=subject.inputs.double()))
 
 
-def cells(number: int, *, batch_size: int = 32) -> list[Scored]:
-    """Draw connected cells, initialised as PyTorch does, with CIFAR-10 images where there are some, else noise."""
-    dataset = "cifar10" if os.environ.get("ZCBENCH_DATA") else "gaussian"
-    drawn = images.load(dataset, batch_size=batch_size)
-    inputs, targets = torch.from_numpy(drawn.inputs), torch.from_numpy(drawn.targets)
-    space = BENCHMARK.space
-    connected = (a for a in space.sample(2 * number + 8, seed=1) if not space.disconnected(a))
-    return [
-        Scored(a, Subject(
-            initialise(space.build(a, CLASSES), INITIALISATIONS["pytorch"], seeded("bench", a.id)),
-            inputs, targets, ("bench", 0, a.id),
-        ))
-        for a, _ in zip(connected, range(number), strict=False)
-    ]  # fmt: skip
+class Cells(Sequence[Scored]):
+    """Connected cells, with CIFAR-10 images where there are some, else noise.
+
+    Each network is built when it is asked for, initialised as PyTorch does. So no more are alive than somebody keeps:
+    what collects garbage walks over all of them.
+    """
+
+    def __init__(self, number: int, *, batch_size: int = 32) -> None:
+        dataset = "cifar10" if os.environ.get("ZCBENCH_DATA") else "gaussian"
+        drawn = images.load(dataset, batch_size=batch_size)
+        self._batch = torch.from_numpy(drawn.inputs), torch.from_numpy(drawn.targets)
+        space = BENCHMARK.space
+        connected = (a for a in space.sample(2 * number + 8, seed=1) if not space.disconnected(a))
+        self.architectures = tuple(islice(connected, number))
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def __getitem__(self, place: int) -> Scored:  # type: ignore[override]
+        a = self.architectures[place]
+        network = initialise(BENCHMARK.space.build(a, CLASSES), INITIALISATIONS["pytorch"], seeded("bench", a.id))
+        return Scored(a, Subject(network, *self._batch, ("bench", 0, a.id)))
 
 
 def zcbench(metrics: Sequence[Metric], scored: Scored) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 In a process of its own, because zcbench's opponents collect the garbage after every metric, and a collection walks over
 everything that is alive: beside pytest and all that the other benchmarks import it would take longer than in a script
-with such a tool. Nothing is imported here but what the contestants take, and nothing is hidden from the collector.
+with such a tool. Nothing is imported here but what the contestants take, one network is alive at a time, and nothing is
+hidden from the collector.
 """
 
 from __future__ import annotations
@@ -21,21 +22,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.contestants import CONTESTANTS, Agreement  # noqa: E402
 from bench.paired import Limits, in_turn  # noqa: E402
-from bench.scoring import SINGLE, cells  # noqa: E402
+from bench.scoring import SINGLE, Cells  # noqa: E402
 
 
 def main(threads: int, number: int, limits: Limits) -> dict[str, object]:
     """Time all contestants on so many cells, and check that they agree."""
     torch.set_num_threads(threads)
-    chosen, agreement = cells(number), Agreement(SINGLE)
+    chosen, agreement = Cells(number), Agreement(SINGLE)
+    first = chosen[0]
     for score in CONTESTANTS.values():
-        score(chosen[0])  # first calls load code and choose kernels
+        score(first)  # first calls load code and choose kernels
     gc.collect()
     alive = len(gc.get_objects())
+    del first
     turns = in_turn(chosen, CONTESTANTS, limits, check=agreement)
     return {
         "turns": {"seconds": turns.seconds, "processor": turns.processor, "collecting": turns.collecting},
-        "cells": [str(cell.architecture) for cell in chosen],
+        "cells": [str(architecture) for architecture in chosen.architectures],
         "agreement": agreement.describe(), "alive": alive, "alive_of_torch": OF_TORCH,
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ PROGRAM = Path(__file__).with_name("scoring_in_turn.py")
 @pytest.mark.timeout(900)
 def test_equal_values(number_of_cells):
     """In float64, where every way has digits enough: the whole suite and alethiometer, on a quarter of the cells."""
-    chosen = scoring.cells(max(1, number_of_cells // 4))
+    chosen = scoring.Cells(max(1, number_of_cells // 4))
     agreement = Agreement(DOUBLE)
     with quiet(1):
         for cell in chosen:

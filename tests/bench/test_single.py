@@ -25,7 +25,7 @@ ROWS = 1000
 
 @pytest.fixture(scope="module")
 def cell():
-    return scoring.cells(1)[0]
+    return scoring.Cells(1)[0]
 
 
 @pytest.mark.parametrize("metrics", ["nas_bench_suite_zero", "grasp", "snip", "jacov", "synflow", "zen", "nwot"])
