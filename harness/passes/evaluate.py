@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -195,13 +195,16 @@ def _run_backward(
     """Differentiate one target once, for all its quantities together."""
     kinds = {type(q) for q in backward.quantities}
     weights = [opened.parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
-    edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
+    listened = fisher if ChannelFisher in kinds else None
+    # The gradients of weights need those of all outputs before them.
+    edges = listened.edges if listened is not None and not weights else []
     leaves = [opened.inputs] if InputGradientCorrelation in kinds else []
     path = opened.path if WeightHessianGradient in kinds else None
     # Tensors and edges together: torch takes them, its annotation does not.
     with_respect_to: list[Any] = [*weights, *edges, *leaves, *(path.edges if path is not None else [])]
     again = HessianGradient in kinds
-    with run.clock.measure((forward, backward.target)):
+    listening = nullcontext() if listened is None else listened.listening(run.clock)
+    with run.clock.measure((forward, backward.target)), listening:
         scalar = _scalar(run, forward, backward.target, opened.logits)
         gradients = torch.autograd.grad(
             scalar, with_respect_to, retain_graph=retain or again, create_graph=again, allow_unused=True
@@ -215,8 +218,8 @@ def _run_backward(
             if isinstance(quantity, ParamGradient):
                 run.values[quantity] = dict(zip(run.names, (g.detach() for g in of_weights), strict=True))
             elif isinstance(quantity, ChannelFisher):
-                assert fisher is not None
-                run.values[quantity] = fisher.reduce(rest[: len(edges)])
+                assert listened is not None
+                run.values[quantity] = listened.value()
             elif isinstance(quantity, InputGradientCorrelation):
                 run.values[quantity] = _correlation(opened.inputs, rest[len(edges)])
             elif isinstance(quantity, HessianGradient):

@@ -26,11 +26,13 @@ def mode(network: nn.Module, *, train: bool) -> Iterator[None]:
     """Put every module into training or evaluation mode, and back into the mode it had."""
     before = {module: module.training for module in network.modules()}
     try:
-        network.train(train)
+        if any(flag is not train for flag in before.values()):  # modules take long to be told
+            network.train(train)
         yield
     finally:
         for module, flag in before.items():
-            module.training = flag
+            if module.training is not flag:
+                module.training = flag
 
 
 class NormIsIdentity(TorchFunctionMode):
