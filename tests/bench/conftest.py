@@ -14,7 +14,7 @@ from bench.summary import Line, here, table, write
 LINES: pytest.StashKey[list[Line]] = pytest.StashKey()
 LOAD: pytest.StashKey[tuple[float, float, float]] = pytest.StashKey()
 
-CELLS, ROUNDS, SECONDS = 16, 3, 210.0
+CELLS, ROUNDS, SECONDS = 16, 3, 320.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

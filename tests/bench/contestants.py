@@ -6,6 +6,8 @@ The marks: the thirteen metrics of NAS-Bench-Suite-Zero at least 5 times as fast
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 
 from bench import scoring
@@ -28,6 +30,22 @@ MARKS = (
     ("grad_norm, snip, grasp, synflow, nwot_relu against alethiometer", ("alethiometer",), "zcbench 5", 3.5),
 )
 """What is compared, the other side, ours, and how many times as long the other side is to take."""
+
+
+BARE = """
+import gc, torch
+x = torch.ones(1, requires_grad=True)
+(2 * x).backward(torch.ones(1))
+print(len(gc.get_objects()))
+"""
+
+
+def alive_with_pytorch_alone() -> int:
+    """How many objects a collection of garbage walks over in a process that has nothing but PyTorch.
+
+    One that has done what jacov does: where ``backward`` is given a gradient, PyTorch imports sympy.
+    """
+    return int(subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=True).stdout)
 
 
 class Agreement:

@@ -84,6 +84,7 @@ class Ratio:
         quartiles: over all turns.
         interval: of the median, 95 %.
         whole: all seconds of one side over all of the other.
+        turns: so many ratios.
     """
 
     cells: tuple[float, ...]
@@ -91,6 +92,7 @@ class Ratio:
     quartiles: tuple[float, float]
     interval: tuple[float, float]
     whole: float
+    turns: int = 1
 
     @classmethod
     def between(cls, theirs: Sequence[Sequence[float]], ours: Sequence[Sequence[float]]) -> Ratio:
@@ -106,6 +108,7 @@ class Ratio:
             quartiles=(float(low), float(high)),
             interval=_interval(turns),
             whole=sum(map(sum, theirs)) / sum(map(sum, ours)),
+            turns=len(flat),
         )
 
 
@@ -177,7 +180,7 @@ class Garbage:
 
     Attributes:
         seconds: of all collections together.
-        full: collections that walked over everything that is alive.
+        full: collections that walked over everything that is alive and not hidden by ``gc.freeze``.
     """
 
     seconds: float = 0.0

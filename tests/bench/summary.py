@@ -16,7 +16,9 @@ import torch
 
 from bench.paired import Ratio
 
-HEADER = ("what", "ours", "theirs", "ratio", "quartiles", "95 % of the median", "all seconds", "mark", "reached")
+HEADER = (
+    "what", "ours", "theirs", "ratio", "turns", "quartiles", "95 % of the median", "all seconds", "mark", "reached",
+)  # fmt: skip
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 """Where a Markdown file wants the results; without them the whole file is written."""
 
@@ -53,11 +55,13 @@ class Line:
     def texts(self) -> tuple[str, ...]:
         """The cells of the table."""
         ratio = self.ratio
+        spread = ratio is not None and ratio.turns > 1
         return (
             self.what, self.ours, self.theirs,
             f"{_short(ratio.median)}" if ratio else "",
-            f"{_short(ratio.quartiles[0])} to {_short(ratio.quartiles[1])}" if ratio else "",
-            f"{_short(ratio.interval[0])} to {_short(ratio.interval[1])}" if ratio else "",
+            str(ratio.turns) if ratio else "",
+            f"{_short(ratio.quartiles[0])} to {_short(ratio.quartiles[1])}" if ratio and spread else "",
+            f"{_short(ratio.interval[0])} to {_short(ratio.interval[1])}" if ratio and spread else "",
             f"{_short(ratio.whole)}" if ratio else "",
             f">= {self.mark:.4g}" if self.mark is not None else self.limit,
             {True: "yes", False: "NO", None: ""}[self.reached],

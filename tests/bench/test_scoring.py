@@ -15,7 +15,7 @@ from statistics import median
 import pytest
 
 from bench import scoring
-from bench.contestants import CONTESTANTS, MARKS, Agreement
+from bench.contestants import CONTESTANTS, MARKS, Agreement, alive_with_pytorch_alone
 from bench.paired import Turns, quiet
 from bench.scoring import DOUBLE
 from bench.summary import Line, seconds
@@ -47,18 +47,18 @@ def test_in_turn(threads, limits, number_of_cells, report):
     found = json.loads(done.stdout.splitlines()[-1])
     turns = Turns(**found["turns"])
     print(f"\nlargest relative differences in float32: {found['agreement']}")
-    print(f"a collection of garbage walks over {found['alive']:,} objects; importing PyTorch alone makes "
-          f"{found['alive_of_torch']:,}")  # fmt: skip
+    print(f"a collection of garbage walks over {found['alive']:,} objects; in a process with PyTorch alone it would be "
+          f"{alive_with_pytorch_alone():,}")  # fmt: skip
     for what, theirs, ours, mark in MARKS:
         show(turns, found["cells"], theirs, ours)
         on = f"{threads} thread{'s' if threads > 1 else ''}"
-        for measured, what_of_it, held in (
-            (turns, on, mark), (turns.without_collections, f"{on}, without the collections of garbage", None),
+        for measured, how in (
+            (turns, ""), (turns.without_collections, ", without the collections of garbage"),
         ):  # fmt: skip
             report(Line(
-                what=f"{what}, {what_of_it}",
+                what=f"{what}, {on}{how}",
                 ours=seconds(measured.typical(ours)), theirs=seconds(measured.typical(*theirs)),
-                ratio=measured.ratio(theirs, (ours,)), mark=held,
+                ratio=measured.ratio(theirs, (ours,)), mark=mark,
             ))  # fmt: skip
 
 

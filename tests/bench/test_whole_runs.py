@@ -64,7 +64,7 @@ def test_zcbench_score_beside_a_script_with_the_loop(tmp_path, report):
 
     turns = in_turn(
         ["run"], {"zcbench": score, "loop": lambda _: program(HERE / "whole_loop.py", file, "gaussian")},
-        Limits(rounds=2, seconds=100), check=agree,
+        Limits(rounds=2, seconds=140), check=agree,
     )  # fmt: skip
     report(Line(
         what=f"whole process, {len(chosen)} cells, 13 metrics: zcbench score against a script with the loop, all cores",

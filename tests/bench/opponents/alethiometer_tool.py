@@ -44,4 +44,5 @@ def scores(subject: Subject, names: tuple[str, ...] = METRICS) -> dict[str, floa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = tool().calc_zc_metrics(list(names), subject.network, loader, torch.device("cpu"))
+    vars(subject.network).pop("get_prunable_copy", None)  # what it leaves there, a circle
     return {name: math.log(value) if name == "synflow" else float(value) for name, value in found.items()}

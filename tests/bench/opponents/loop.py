@@ -1,17 +1,17 @@
 """The thirteen metrics of NAS-Bench-Suite-Zero one at a time, as zero-cost-nas and NASLib compute them.
 
-Every metric copies the network, runs its own passes in float32 with tensors laid out as PyTorch does by default, and
-has the garbage collected when it is done: 12 forwards and 9 backwards in all, the double backward of grasp counted as
-one, and 10 collections. The structure is that of the tools (Abdelfattah et al., ICLR 2021, arXiv:2101.08134, and
+A metric copies the network, runs its own passes in float32 with tensors laid out as PyTorch does by default, and has
+the garbage collected when it is done: 13 forwards, 10 backwards, the last of which is the double backward of grasp, and
+10 collections. The structure is that of the tools (Abdelfattah et al., ICLR 2021, arXiv:2101.08134, and
 Krishnakumar et al., NeurIPS 2022, arXiv:2210.03230), the code is not. Both collect the garbage after every metric that
-had a copy (``measures/__init__.py``), so that the copy is gone before the next one is made.
+worked on a copy (``measures/__init__.py``), so that the copy is gone before the next one is made.
 
 Where a tool does more in its passes than the formula needs, the cheaper way is taken, so that the opponent is no straw
 man:
 
 - params is counted on the network itself, without the copy and the forward of NASLib's model statistics;
-- l2_norm reads the network itself, as there;
-- flops looks at convolutions and linear layers only, on one image, keeps no graph, and collects nothing;
+- l2_norm reads the network itself, as there, and neither copies nor collects;
+- flops looks at convolutions and linear layers only, on one image, keeps no graph, and collects nothing, as there;
 - fisher reads gradients with hooks on tensors, not on extra modules, and spreads channels over weights by broadcasting.
 """
 
