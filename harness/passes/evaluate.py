@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -195,16 +195,13 @@ def _run_backward(
     """Differentiate one target once, for all its quantities together."""
     kinds = {type(q) for q in backward.quantities}
     weights = [opened.parameters[name] for name in run.names] if kinds & {ParamGradient, *HESSIAN} else []
-    listened = fisher if ChannelFisher in kinds else None
-    # The gradients of weights need those of all outputs before them.
-    edges = listened.edges if listened is not None and not weights else []
+    edges = fisher.edges if fisher is not None and ChannelFisher in kinds else []
     leaves = [opened.inputs] if InputGradientCorrelation in kinds else []
     path = opened.path if WeightHessianGradient in kinds else None
     # Tensors and edges together: torch takes them, its annotation does not.
     with_respect_to: list[Any] = [*weights, *edges, *leaves, *(path.edges if path is not None else [])]
     again = HessianGradient in kinds
-    listening = nullcontext() if listened is None else listened.listening(run.clock)
-    with run.clock.measure((forward, backward.target)), listening:
+    with run.clock.measure((forward, backward.target)):
         scalar = _scalar(run, forward, backward.target, opened.logits)
         gradients = torch.autograd.grad(
             scalar, with_respect_to, retain_graph=retain or again, create_graph=again, allow_unused=True
@@ -218,8 +215,8 @@ def _run_backward(
             if isinstance(quantity, ParamGradient):
                 run.values[quantity] = dict(zip(run.names, (g.detach() for g in of_weights), strict=True))
             elif isinstance(quantity, ChannelFisher):
-                assert listened is not None
-                run.values[quantity] = listened.value()
+                assert fisher is not None
+                run.values[quantity] = fisher.reduce(rest[: len(edges)])
             elif isinstance(quantity, InputGradientCorrelation):
                 run.values[quantity] = _correlation(opened.inputs, rest[len(edges)])
             elif isinstance(quantity, HessianGradient):

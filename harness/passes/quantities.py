@@ -5,8 +5,7 @@ Everything stays on the device: no ``.item()``, no ``.cpu()``, no boolean mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,7 +25,6 @@ from zcbench.harness.passes.spec import (
     Quantity,
     ReluGram,
 )
-from zcbench.harness.timing import Clock
 
 
 class ReluGramRecorder:
@@ -186,11 +184,10 @@ class MultiplyAccumulatesRecorder:
 
 
 class ChannelFisherRecorder:
-    """Reduces the outputs of Conv2d and Linear layers and their gradients, one layer after the other.
+    """Keeps outputs of Conv2d and Linear layers, and the edges of the graph at which to ask for gradients.
 
-    The gradients are read by hooks on the outputs while a backward pass is under way: there they and the outputs have
-    just been used, and none is kept. A hook sees what the layer returned, also where a later layer works in place;
-    there the value itself would be overwritten, so it is copied.
+    No backward hook is needed: the gradient at an edge is what a full backward hook would see, also where
+    a later layer works in place. There the value itself would be overwritten, so it is copied.
     """
 
     types = (nn.Conv2d, nn.Linear)
@@ -199,68 +196,34 @@ class ChannelFisherRecorder:
         self.quantity = quantity
         self.edges: list[GradientEdge] = []
         self._copy = copy
-        self._channels: list[tuple[str, Tensor]] = []
-        self._arriving = _Arriving(quantity)
+        self._names: list[str] = []
+        self._outputs: list[Tensor] = []
+        self._versions: list[int] = []
 
     def see(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Wait for the gradient of one output, and keep its edge of the graph."""
+        """Keep one output and its edge."""
         if not output.requires_grad:
             return
-        name = f"{name}.weight" if name else "weight"  # as in Parameters
         self.edges.append(get_gradient_edge(output))
-        kept = output.detach().clone() if self._copy else output.detach()
-        hook = self._arriving.hook(len(self._channels), name, kept)
-        output.register_hook(hook)  # type: ignore[no-untyped-call]
-        # A layer on a dead edge of the cell has no gradient: its Fisher information is 0.
-        self._channels.append((name, kept.new_zeros(output.shape[1])))
+        self._names.append(f"{name}.weight" if name else "weight")  # as in Parameters
+        self._outputs.append(output.detach().clone() if self._copy else output.detach())
+        self._versions.append(self._outputs[-1]._version)
 
-    @contextmanager
-    def listening(self, clock: Clock) -> Iterator[None]:
-        """Take what arrives meanwhile; it must be asked for the gradients of all layers' weights, or at all `edges`."""
-        self._arriving.clock = clock
-        try:
-            yield
-        finally:
-            self._arriving.clock = None
-
-    def value(self) -> dict[str, Tensor]:
+    def reduce(self, gradients: Sequence[Tensor | None]) -> dict[str, Tensor]:
         """Return ½ mean_n (Σ_space a g)² a channel, float32 [c], summed over several calls of one layer."""
         fisher: dict[str, Tensor] = {}
-        for call, (name, nothing) in enumerate(self._channels):
-            channels = self._arriving.found.get(call, nothing)
-            fisher[name] = fisher[name] + channels if name in fisher else channels
-        return fisher
-
-
-class _Arriving:
-    """What the hooks of a `ChannelFisherRecorder` know: not the recorder, whose edges hold the graph that holds them.
-
-    Attributes:
-        clock: of the pass that is listened to; None: of none.
-        found: ½ mean_n (Σ_space a g)² by the number of the call.
-    """
-
-    def __init__(self, quantity: Quantity) -> None:
-        self.clock: Clock | None = None
-        self.found: dict[int, Tensor] = {}
-        self._quantity = quantity
-
-    def hook(self, call: int, name: str, output: Tensor) -> Callable[[Tensor], None]:
-        """Return what reduces the gradient of one output."""
-        version = output._version
-
-        def arrived(gradient: Tensor) -> None:
-            if self.clock is None:
-                return
+        for name, output, version, gradient in zip(
+            self._names, self._outputs, self._versions, gradients, strict=True
+        ):
             if output._version != version:
                 raise RuntimeError(f"the output of {name} was overwritten in place; build the network without")
-            with self.clock.measure(self._quantity):
-                product = output * gradient.detach()
-                if product.dim() > 2:
-                    product = product.sum(dim=tuple(range(2, product.dim())))  # [N, c]
-                self.found[call] = product.square().mean(dim=0).div(2)  # [c]
-
-        return arrived
+            # A layer on a dead edge of the cell has no gradient: its Fisher information is 0.
+            product = torch.zeros_like(output) if gradient is None else output * gradient.detach()
+            if product.dim() > 2:
+                product = product.sum(dim=tuple(range(2, product.dim())))  # [N, c]
+            channels = product.square().mean(dim=0).div(2)  # [c]
+            fisher[name] = fisher[name] + channels if name in fisher else channels
+        return fisher
 
 
 def row_correlation(rows: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def test_equal_values(number_of_cells):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_in_turn(threads, limits, number_of_cells, report):
-    """In a process that holds no more than a script with these tools; see there."""
+    """In a process that holds no more than a script with these tools, see `bench.scoring_in_turn`."""
     asked = map(str, (threads, number_of_cells, limits.rounds, limits.seconds))
     done = subprocess.run([sys.executable, str(PROGRAM), *asked], stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0, "what the program printed says why"
