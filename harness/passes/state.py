@@ -26,7 +26,8 @@ def mode(network: nn.Module, *, train: bool) -> Iterator[None]:
     """Put every module into training or evaluation mode, and back into the mode it had."""
     before = {module: module.training for module in network.modules()}
     try:
-        if any(flag is not train for flag in before.values()):  # modules take long to be told
+        # Modules take long to be told. One with a ``train`` of its own may do more than set its flag.
+        if any(flag is not train or type(m).train is not nn.Module.train for m, flag in before.items()):
             network.train(train)
         yield
     finally:

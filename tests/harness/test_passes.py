@@ -322,3 +322,29 @@ def test_what_has_two_names_is_replaced_under_both(tie: str) -> None:
     functional.cross_entropy(network.train()(data.inputs), data.targets).backward()
     weights = {id(m.weight): m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     assert score == pytest.approx(sum(float((w.detach() * w.grad).abs().sum()) for w in weights.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_network_with_a_train_of_its_own_is_scored_the_same_whether_it_was_told_or_not(told: bool) -> None:
+    class KeepsItsNorm(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 3, 1))
+
+        def train(self, mode: bool = True) -> "KeepsItsNorm":
+            super().train(mode)
+            self.body[1].eval()
+            return self
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append([m.training for m in self.body])
+            return self.body(x).mean(dim=(2, 3))
+
+    seen: list[list[bool]] = []
+    network = KeepsItsNorm().double()
+    if told:
+        network.train()
+    before = [m.training for m in network.modules()]
+    evaluate(network, batch(), plan([Logits()]), key=KEY)
+    assert seen == [[True, False, True]]
+    assert [m.training for m in network.modules()] == before
